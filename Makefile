@@ -1,0 +1,67 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 1
+export PYTHONPATH := $(CURDIR)
+
+DATA ?=
+CONTRACT ?= contracts/advisor.yaml
+UNTIL ?=
+LIMIT ?=
+WORLD ?= build/world
+PORT ?= 8080
+
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: $(VENV)/.dev ## Build .venv with everything, development included
+
+demo: $(VENV)/.local ## The whole loop on a laptop; DATA=file.csv CONTRACT=contract.yaml [UNTIL=day] for your own leads
+	@./leadscore demo --contract $(CONTRACT) --world $(WORLD) $(if $(DATA),--data $(DATA)) $(if $(UNTIL),--until $(UNTIL)) $(if $(LIMIT),--limit $(LIMIT))
+
+serve: $(VENV)/.local ## Keep the sandbox up and print a ready curl line; PORT=8080
+	@./leadscore serve --world $(WORLD) --port $(PORT)
+
+test: $(VENV)/.dev ## All tests
+	@$(BIN)/python -m pytest; status=$$?; \
+	if [ $$status = 0 ]; then echo "make test: everything that ran passed; what was skipped says why above."; \
+	else echo "make test: FAILED (pytest exit $$status); see the failures above."; fi; exit $$status
+
+check: $(VENV)/.dev ## Lint, format, types, import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@echo "make check: lint, format, types and import rules are clean."
+
+bench: $(VENV)/.dev ## Measure, each path beside the reference way
+	@$(BIN)/python -m tests.bench
+
+lock: ## Compile requirements/*.in to *.txt with hashes
+	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet pip-tools
+	@cd requirements && for set in functions job local dev; do \
+	  echo "compiling $$set.txt"; \
+	  ../$(VENV)-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
+	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --annotation-style=line --output-file $$set.txt $$set.in; done
+
+clean: ## Remove what was built
+	rm -rf build $(VENV) $(VENV)-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "This needs Python 3.11 as $(PYTHON); install it, or say PYTHON=/path/to/python3.11."; exit 1; }
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v == (3, 11) else f"This needs Python 3.11, not {v[0]}.{v[1]}; say PYTHON=/path/to/python3.11.")'
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.local: requirements/local.txt | $(VENV)/bin/python
+	@echo "Installing what the sandbox needs into $(VENV) (about a minute) ..."
+	@$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements/local.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.local
+	@echo "Installing what the checks need into $(VENV) ..."
+	@$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.PHONY: help install demo serve test check bench lock clean

@@ -1,0 +1,88 @@
+"""Acknowledge, retry or dead-letter: the one place that decides what becomes of a delivery.
+
+A 2xx acknowledges, anything else makes Pub/Sub deliver again with backoff. What can never succeed is published to
+the dead-letter topic with its reason and acknowledged; so is what still fails at its last attempt.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+
+from flask import Request
+from flask.typing import ResponseReturnValue
+
+from functions import messages
+from functions.messages import Envelope
+from shared.errors import LeadscoreError, Transient, Unauthorized
+from shared.log import log
+from shared.ports import TokenVerifier, Topic
+
+DEAD_LETTERS = "dead-letters"
+_KEPT_BODY_BYTES = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """`max_attempts` equals the subscription's, so that the last failure is filed by us, with its reason."""
+
+    verifier: TokenVerifier
+    topic: Topic
+    max_attempts: int
+
+    def push(self, function: str, request: Request, handle: Callable[[Envelope], object]) -> ResponseReturnValue:
+        """A Pub/Sub push: verify, unwrap, handle."""
+        started = perf_counter()
+        raw = request.get_data()
+        envelope = Envelope("", raw)
+        try:
+            self.verifier.verify(request.headers.get("Authorization", ""))
+            envelope = messages.unwrap(raw)
+            outcome = handle(envelope)
+        except Unauthorized as fault:
+            return _refuse(function, fault)
+        except LeadscoreError as fault:
+            return self._failed(function, envelope, fault)
+        ms = round(1000 * (perf_counter() - started), 1)
+        log.info("message_handled", function=function, message_id=envelope.message_id, outcome=outcome, ms=ms)
+        return str(outcome), 200
+
+    def scheduled(self, function: str, request: Request, handle: Callable[[bytes], object]) -> ResponseReturnValue:
+        """A call by Scheduler, which retries by itself and reads only the status."""
+        try:
+            self.verifier.verify(request.headers.get("Authorization", ""))
+            return {"done": handle(request.get_data() or b"{}")}, 200
+        except LeadscoreError as fault:
+            return _refuse(function, fault)
+
+    def call(self, function: str, request: Request, handle: Callable[[str, bytes], object]) -> ResponseReturnValue:
+        """A call by Salesforce, with the header that proves it; what it sent wrong is answered in words."""
+        try:
+            return {"done": handle(request.headers.get("Authorization", ""), request.get_data())}, 200
+        except LeadscoreError as fault:
+            return _refuse(function, fault)
+
+    def _failed(self, function: str, envelope: Envelope, fault: LeadscoreError) -> ResponseReturnValue:
+        retry = isinstance(fault, Transient) and envelope.attempt < self.max_attempts
+        told = {"message_id": envelope.message_id, "function": function, "error": fault.code, "reason": str(fault)}
+        if retry:
+            log.warning("delivery_deferred", attempt=envelope.attempt, **told)
+            return str(fault), 503
+        try:
+            bury(self.topic, envelope.body, fault, {"function": function, "message_id": envelope.message_id})
+        except Transient as cannot_bury:
+            log.error("dead_letter_deferred", **told, because=str(cannot_bury))
+            return str(cannot_bury), 503
+        log.error("message_dead_lettered", **told)
+        return f"dead-lettered: {fault}", 200
+
+
+def _refuse(function: str, fault: LeadscoreError) -> ResponseReturnValue:
+    status = 503 if isinstance(fault, Transient) else 401 if isinstance(fault, Unauthorized) else 400
+    log.warning("request_refused", function=function, status=status, error=fault.code, reason=str(fault))
+    return {"error": fault.code, "reason": str(fault)}, status
+
+
+def bury(topic: Topic, body: bytes, fault: LeadscoreError, origin: Mapping[str, str]) -> None:
+    """Publish what could not be handled, with the reason. An empty body becomes one that says so."""
+    kept = body[:_KEPT_BODY_BYTES] or b"(empty)"
+    topic.publish(DEAD_LETTERS, kept, {"reason": fault.code, "explanation": str(fault)[:1000], **origin})

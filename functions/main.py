@@ -1,0 +1,47 @@
+"""Entry points: decode, use case, done."""
+
+from dataclasses import asdict
+
+import functions_framework
+from flask import Request
+from flask.typing import ResponseReturnValue
+
+from functions import wiring
+from functions.messages import BatchCommand, PageMessage, ScoredMessage, StageChangeMessage, read
+from functions.receive_stage_change import receive_stage_change as receive
+from functions.score_batch import plan_batch
+from functions.score_batch import score_page as score_one_page
+from functions.score_lead import score_lead as score_one_lead
+from functions.sync_scores import sync_scores as sync_some_scores
+
+
+@functions_framework.http
+def receive_stage_change(request: Request) -> ResponseReturnValue:
+    app = wiring.app()
+    return app.delivery.call("receive_stage_change", request, lambda token, body: receive(token, body, app.ingress))
+
+
+@functions_framework.http
+def score_lead(request: Request) -> ResponseReturnValue:
+    app = wiring.app()
+    return app.delivery.push("score_lead", request, lambda m: score_one_lead(read(StageChangeMessage, m.body).change(), app.scoring))
+
+
+@functions_framework.http
+def score_batch(request: Request) -> ResponseReturnValue:
+    app = wiring.app()
+    return app.delivery.scheduled("score_batch", request, lambda body: asdict(plan_batch(read(BatchCommand, body), app.scoring)))
+
+
+@functions_framework.http
+def score_page(request: Request) -> ResponseReturnValue:
+    app = wiring.app()
+    return app.delivery.push("score_page", request, lambda m: score_one_page(read(PageMessage, m.body), app.scoring))
+
+
+@functions_framework.http
+def sync_scores(request: Request) -> ResponseReturnValue:
+    app = wiring.app()
+    return app.delivery.push(
+        "sync_scores", request, lambda m: sync_some_scores(read(ScoredMessage, m.body).lead_ids, m.message_id, app.syncing)
+    )

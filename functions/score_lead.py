@@ -1,0 +1,79 @@
+"""The whole journey of a contacted lead: ask what was known, judge it, write it down, say so."""
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.asks import answer_one
+from shared.asof.contract import Contract
+from shared.clock import isoformat
+from shared.errors import InvalidMessage, UnknownLead
+from shared.lead import Ask, StageChange
+from shared.ledger import Ledger
+from shared.log import log
+from shared.model.registry import ChampionCache
+from shared.model.scorer import judge
+from shared.policies import ScoringPolicy
+from shared.ports import Clock, Crm, Topic, Warehouse
+from shared.score import Asked, feature_log_row, ledger_row
+
+LEAD_SCORED = "lead-scored"
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    clock: Clock
+    warehouse: Warehouse
+    ledger: Ledger
+    champions: ChampionCache
+    topic: Topic
+    crm: Crm
+    policy: ScoringPolicy
+
+
+def score_lead(change: StageChange, scoring: Scoring) -> str:
+    """Score one stage entry, once. Safe to repeat at any point: the ledger keeps one row per entry and model.
+
+    Returns what happened: lead_scored, lead_already_scored or stage_ignored. A score that was there before is announced
+    again, since the delivery that wrote it may have stopped before announcing; one that a delivery at the same time
+    writes is left to that delivery to announce.
+    """
+    if change.stage != scoring.policy.stage:
+        return "stage_ignored"
+    _refuse_the_future(change, scoring)
+    model = scoring.champions.get()
+    if scoring.ledger.has(change.lead_id, change.stage_entered_at, model.version):
+        _announce(change, scoring)
+        return "lead_already_scored"
+    ask = Ask(change.lead_id, _crd(change, model.contract, scoring.crm), as_of=change.stage_entered_at)
+    vector = answer_one(scoring.warehouse, model.contract, ask)
+    (judged,) = judge(model, [vector])
+    asked = Asked(change.lead_id, change.stage_entered_at, ask.as_of, "event", change.event_id)
+    logged = feature_log_row(asked, vector, model.version)
+    scored = ledger_row(asked, judged, model.version, scoring.clock.now(), logged.feature_hash)
+    if not scoring.ledger.record([scored], [logged]):
+        return "lead_already_scored"
+    log.info("score_recorded", lead_id=change.lead_id, model_version=model.version, band=judged.band)
+    _announce(change, scoring)
+    return "lead_scored"
+
+
+def _announce(change: StageChange, scoring: Scoring) -> None:
+    scoring.topic.publish(LEAD_SCORED, json.dumps({"lead_ids": [change.lead_id]}).encode(), {"event_id": change.event_id})
+
+
+def _crd(change: StageChange, contract: Contract, crm: Crm) -> int | None:
+    if change.crd is not None or contract.lead.crd is None:
+        return change.crd
+    for lead in crm.leads([change.lead_id]):
+        return lead.crd
+    raise UnknownLead(f"Salesforce has no Lead {change.lead_id}.", fix="Check the id; a merged lead keeps only the survivor's.")
+
+
+def _refuse_the_future(change: StageChange, scoring: Scoring) -> None:
+    latest = scoring.clock.now() + timedelta(minutes=scoring.policy.future_tolerance_minutes)
+    if change.stage_entered_at > latest:
+        raise InvalidMessage(
+            f"stage_entered_at {isoformat(change.stage_entered_at)} of lead {change.lead_id} lies in the future.",
+            fix="Correct the sender's clock or time zone, then replay.",
+        )

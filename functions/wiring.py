@@ -1,0 +1,74 @@
+"""The composition root: settings to adapters to use cases, made once per instance."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+
+from functions.delivery import Delivery
+from functions.receive_stage_change import Ingress
+from functions.score_lead import Scoring
+from functions.sync_scores import Syncing
+from shared import config, policies
+from shared.adapters.oidc import OidcVerifier
+from shared.adapters.salesforce import SalesforceCrm
+from shared.clock import SystemClock
+from shared.config import Settings
+from shared.ledger import Ledger
+from shared.model.registry import ChampionCache, Registry
+from shared.ports import Objects, Topic, Warehouse
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    delivery: Delivery
+    ingress: Ingress
+    scoring: Scoring
+    syncing: Syncing
+
+
+@cache
+def app() -> App:
+    return build(config.load())
+
+
+def build(settings: Settings) -> App:
+    clock = SystemClock()
+    warehouse, objects, topic = _local(settings) if settings.backend == "local" else _gcp(settings)
+    scoring_policy, salesforce_policy = policies.scoring(settings.policies), policies.salesforce(settings.policies)
+    crm = SalesforceCrm(settings.salesforce, salesforce_policy)
+    ledger = Ledger(warehouse)
+    champions = ChampionCache(Registry(objects), clock, timedelta(seconds=settings.champion_ttl_seconds))
+    return App(
+        delivery=Delivery(OidcVerifier(settings.push), topic, settings.max_delivery_attempts),
+        ingress=Ingress(topic, settings.ingress_secret, scoring_policy.stage),
+        scoring=Scoring(clock, warehouse, ledger, champions, topic, crm, scoring_policy),
+        syncing=Syncing(clock, ledger, crm, topic, salesforce_policy),
+    )
+
+
+def _local(settings: Settings) -> tuple[Warehouse, Objects, Topic]:
+    from shared.adapters.directory import DirectoryObjects  # noqa: PLC0415 - the laptop's adapters, not in the cloud
+    from shared.adapters.duckdb import DuckDBWarehouse  # noqa: PLC0415
+    from shared.adapters.pubsub import RestTopic  # noqa: PLC0415
+
+    return (
+        DuckDBWarehouse(settings.world / "warehouse.duckdb"),
+        DirectoryObjects(settings.world / "objects"),
+        RestTopic(settings.bus_url, settings.project),
+    )
+
+
+def _gcp(settings: Settings) -> tuple[Warehouse, Objects, Topic]:
+    from google.cloud.bigquery import Client as BigQueryClient  # noqa: PLC0415 - a second of imports, not on a laptop
+    from google.cloud.pubsub_v1 import PublisherClient  # noqa: PLC0415
+    from google.cloud.storage import Client as StorageClient  # noqa: PLC0415
+
+    from shared.adapters.bigquery import BigQueryWarehouse  # noqa: PLC0415
+    from shared.adapters.gcs import GcsObjects  # noqa: PLC0415
+    from shared.adapters.pubsub import PubSubTopic  # noqa: PLC0415
+
+    return (
+        BigQueryWarehouse(BigQueryClient(settings.project), settings.dataset_prefix),
+        GcsObjects(StorageClient(settings.project), settings.bucket),
+        PubSubTopic(PublisherClient(), settings.project),
+    )

@@ -1,0 +1,5 @@
+"""The engineer's command line."""
+
+from ops.cli import main
+
+main()

@@ -1,0 +1,144 @@
+"""Commands of ./leadscore."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ops import demo as demo_run
+from ops import serve as serving
+from ops import words
+from ops.training import promote, registry, train_and_register
+from sandbox.world import open_world
+from shared.adapters.directory import DirectoryDeadLetters
+from shared.config import ROOT
+from shared.errors import ConfigError, LeadscoreError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Honest lead scoring.")
+models = typer.Typer(no_args_is_help=True, help="The model registry.")
+dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages nobody could handle, with the reason.")
+app.add_typer(models, name="models")
+app.add_typer(dlq, name="dlq")
+
+console = Console()
+
+DEFAULT_WORLD = Path("build/world")
+ADVISOR = ROOT / "contracts" / "advisor.yaml"
+WorldOption = Annotated[Path, typer.Option(help="The directory that holds the sandbox's world.")]
+ContractOption = Annotated[Path, typer.Option(help="The contract of the leads.")]
+
+
+@app.command()
+def demo(
+    contract: ContractOption = ADVISOR,
+    data: Annotated[Path | None, typer.Option(help="A CSV of leads; without it, the synthetic advisor market.")] = None,
+    until: Annotated[str | None, typer.Option(help="Last day of training, YYYY-MM-DD.")] = None,
+    world: WorldOption = DEFAULT_WORLD,
+    out: Annotated[Path, typer.Option(help="Where summary.json and report.html go.")] = Path("build/demo"),
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 7,
+    leads: Annotated[int, typer.Option(min=3000, help="Leads in the synthetic market.")] = 30_000,
+    limit: Annotated[int | None, typer.Option(min=100, help="Replay only the first so many stage changes.")] = None,
+) -> None:
+    """Make a world, train a model, serve it, replay what came after, and report what it was worth."""
+    options = demo_run.Options(out, world.resolve(), contract, data, _day(until), seed, leads, limit)
+    words.tell(console, demo_run.run(options, console), out)
+
+
+@app.command()
+def serve(
+    world: WorldOption = DEFAULT_WORLD,
+    port: Annotated[int, typer.Option(help="Functions listen here, Salesforce on the next port, the bus on the one after.")] = 8080,
+) -> None:
+    """Keep the sandbox up: Salesforce, the bus and the functions, with a champion in place."""
+    serving.serve(world.resolve(), port, console)
+
+
+@app.command()
+def train(
+    world: WorldOption = DEFAULT_WORLD,
+    promote_it: Annotated[bool, typer.Option("--promote", help="Make it the champion.")] = False,
+) -> None:
+    """Train on what the world knew by its cutoff, and register the model."""
+    registered = train_and_register(open_world(world.resolve()), console.print)
+    version = registered.trained.version
+    if promote_it:
+        promote(world, version, by="command line", reason="trained with --promote")
+    words.tell_trained(console, registered, promoted=promote_it)
+
+
+@models.command("list")
+def list_models(world: WorldOption = DEFAULT_WORLD) -> None:
+    """Every registered version; the champion is marked."""
+    found = registry(world)
+    champion = found.pointer("champion")
+    table = Table("version", "family", "trained to", "rows", "positives", "AUC-PR, rolling", "")
+    for version in found.versions():
+        manifest = found.load(version).manifest
+        auc_pr, training = manifest.metrics["auc_pr"], manifest.training
+        figure = f"{auc_pr.value:.3f} [{auc_pr.low:.3f}, {auc_pr.high:.3f}]"
+        mark = "champion" if champion and champion.version == version else ""
+        table.add_row(
+            version, manifest.family, f"{training.known_by:%Y-%m-%d}", f"{training.rows:,}", str(training.positives), figure, mark
+        )
+    console.print(table)
+
+
+@models.command("promote")
+def promote_model(
+    version: Annotated[str, typer.Argument(help="A version of `models list`.")],
+    reason: Annotated[str, typer.Option(help="Why; it stays in the history.")],
+    by: Annotated[str, typer.Option(help="Who says so.")],
+    world: WorldOption = DEFAULT_WORLD,
+) -> None:
+    """Make a version the champion. Running functions notice by themselves."""
+    promote(world, version, by=by, reason=reason)
+    console.print(f"{version} is the champion. Open leads are scored anew by the next nightly batch.")
+
+
+@dlq.command("list")
+def list_dead_letters(
+    world: WorldOption = DEFAULT_WORLD,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+) -> None:
+    """The dead letters, oldest first, with the reason each was given."""
+    letters = DirectoryDeadLetters(world / "dead_letters").peek(100_000)
+    table = Table("message", "function", "reason", "explanation")
+    for letter in letters[:limit]:
+        said = letter.attributes
+        gave_up = f"gave up after {said.get('CloudPubSubDeadLetterSourceDeliveryCount', '?')} deliveries; see the function's log"
+        table.add_row(
+            said.get("message_id") or letter.message_id,
+            said.get("function", said.get("CloudPubSubDeadLetterSourceSubscription", "")),
+            said.get("reason", "delivery_exhausted"),
+            said.get("explanation", gave_up),
+        )
+    console.print(table if letters else f"No dead letters in {world}.")
+    if len(letters) > limit:
+        console.print(f"{len(letters) - limit:,} more; show them with --limit {len(letters)}.")
+
+
+def _day(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise ConfigError(f"UNTIL is {text!r}.", fix="Write a day as YYYY-MM-DD.") from None
+
+
+def main() -> None:
+    """Run a command; a fault is one plain sentence and exit status 1."""
+    try:
+        app()
+    except LeadscoreError as fault:
+        Console(stderr=True).print(
+            f"[bold red]{fault.code}:[/] {fault.what}" + (f"\n[bold]Fix:[/] {fault.fix}" if fault.fix else ""), highlight=False
+        )
+        sys.exit(1)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped; nothing is left running.")
+        sys.exit(130)

@@ -1,0 +1,32 @@
+"""All functions in one process, each an app of functions-framework, as they would run apart in the cloud."""
+
+import argparse
+
+import functions_framework
+from flask import Flask
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from sandbox.server import serve
+from sandbox.topology import topology
+from shared.config import ROOT
+
+
+def mounted() -> DispatcherMiddleware:
+    """`/<function>` for each function of `infra/functions.yaml`. One process, since DuckDB has one writer."""
+    names = topology().functions
+    source = str(ROOT / "functions" / "main.py")
+    apps = {
+        f"/{name}": functions_framework.create_app(name, source, "http")  # type: ignore[no-untyped-call]
+        for name in names
+    }
+    return DispatcherMiddleware(Flask("functions"), apps)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    serve(mounted, parser.parse_args().port)
+
+
+if __name__ == "__main__":
+    main()

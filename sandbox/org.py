@@ -1,0 +1,124 @@
+"""A Salesforce org in memory: leads and their fields, who may write what, limits, and faults on demand."""
+
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from shared.policies import SalesforcePolicy
+
+Record = dict[str, object]
+
+ASSIGNMENT_QUEUE = "00G000000000001AAA"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A field of Lead: `text` (with its length), `number`, `datetime`, `boolean` or `reference`."""
+
+    kind: str
+    length: int = 0
+    updateable: bool = True
+
+
+@dataclass(slots=True)
+class Faults:
+    """What is to go wrong. Counts fall as they are used; shares are drawn per call or record."""
+
+    unavailable_calls: int = 0
+    locked_share: float = 0.0
+    expire_sessions: bool = False
+    slow_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why one record was not written, in Salesforce's words."""
+
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class Org:
+    """`fields` and `leads` of the org. All changes go through `write`, under one lock."""
+
+    fields: Mapping[str, FieldSpec]
+    leads: dict[str, Record]
+    daily_limit: int = 100_000
+    faults: Faults = field(default_factory=Faults)
+    calls: int = 0
+    sessions: set[str] = field(default_factory=set)
+    write_log: list[tuple[float, str]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - reproducible faults
+
+    def unknown_fields(self, values: Mapping[str, object]) -> list[str]:
+        return [name for name in values if name not in self.fields]
+
+    def write(self, lead_id: str, values: Mapping[str, object], *, auto_assign: bool) -> Refusal | None:
+        """Apply an update as Salesforce would. Without Sforce-Auto-Assign: FALSE the assignment rule moves the owner."""
+        with self.lock:
+            refusal = self._refusal(lead_id, values)
+            if refusal is None:
+                lead = self.leads[lead_id]
+                lead.update(values)
+                lead["SystemModstamp"] = now()
+                if auto_assign:
+                    lead["OwnerId"] = ASSIGNMENT_QUEUE
+                self.write_log.append((time.time(), lead_id))
+            return refusal
+
+    def _refusal(self, lead_id: str, values: Mapping[str, object]) -> Refusal | None:
+        lead = self.leads.get(lead_id)
+        if lead is None:
+            return Refusal("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+        if lead.get("IsDeleted"):
+            return Refusal("ENTITY_IS_DELETED", "entity is deleted")
+        if lead.get("IsConverted"):
+            return Refusal("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
+        if self.faults.locked_share and self.chance.random() < self.faults.locked_share:
+            return Refusal("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
+        return next((fault for name, value in values.items() if (fault := self._misfit(name, value))), None)
+
+    def _misfit(self, name: str, value: object) -> Refusal | None:
+        spec = self.fields[name]
+        if not spec.updateable:
+            return Refusal("INVALID_FIELD_FOR_INSERT_UPDATE", f"Unable to create/update fields: {name}")
+        if value is None:
+            return None
+        if spec.kind == "text" and len(str(value)) > spec.length:
+            return Refusal("STRING_TOO_LONG", f"{name}: data value too large (max length={spec.length})")
+        if spec.kind == "number" and (isinstance(value, bool) or not isinstance(value, (int, float))):
+            return Refusal("INVALID_TYPE_ON_FIELD_IN_RECORD", f"{name}: value not of required type: {value}")
+        return None
+
+
+def now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
+
+
+def lead_fields(policy: SalesforcePolicy) -> dict[str, FieldSpec]:
+    """Lead as this org has it: standard fields, the stage stamps, and the score fields the policy names."""
+    text = {name: FieldSpec("text", 255) for name in ("FirstName", "LastName", "Company", "Status", policy.crd_field)}
+    stamps = {f"Stage_Entered_{s}__c": FieldSpec("datetime") for s in ("New", "Contacting", "Call_Scheduled", "Closed")}
+    names = policy.fields
+    return {
+        "Id": FieldSpec("reference", updateable=False),
+        "OwnerId": FieldSpec("reference"),
+        "IsConverted": FieldSpec("boolean", updateable=False),
+        "IsDeleted": FieldSpec("boolean", updateable=False),
+        "SystemModstamp": FieldSpec("datetime", updateable=False),
+        **text,
+        **stamps,
+        names.score: FieldSpec("number"),
+        names.probability: FieldSpec("number"),
+        names.percentile: FieldSpec("number"),
+        names.band: FieldSpec("text", 20),
+        names.action: FieldSpec("text", 40),
+        names.reasons: FieldSpec("text", 255),
+        names.model_version: FieldSpec("text", 50),
+        names.scored_at: FieldSpec("datetime"),
+    }

@@ -1,0 +1,246 @@
+"""A Salesforce REST server on loopback: OAuth JWT bearer, SOQL, describe, updates, collections, limits, Bulk 2.0.
+
+It answers as Salesforce does in what the product relies on: HTTP 200 with per-record errors, results in request order,
+at most 200 records a collection, owners moved unless told otherwise, expired sessions, quotas. Under `/sandbox` a
+person or a test looks inside, breaks things, or moves a lead into a stage, which calls out as a Flow would.
+"""
+
+import argparse
+import csv
+import secrets
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import jwt
+import requests
+from flask import Flask, Response, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from sandbox import keys, soql
+from sandbox.bulk import bulk_routes
+from sandbox.org import Faults, Org, Record, lead_fields, now
+from sandbox.server import serve
+from shared import policies
+from shared.config import ROOT
+
+CONSUMER_KEY = "sandbox-consumer"
+USERNAME = "integration@sandbox.example"
+LOGIN = "https://login.salesforce.com"
+INSTANCE = "https://sandbox.my.salesforce.com"
+MAX_COLLECTION = 200
+PAGE = 2000
+_DATA = "/services/data/<version>"
+_CALLOUT_TIMEOUT_SECONDS = 30
+
+
+def create_app(org: Org, login_key: str, flow_url: str = "", flow_secret: str = "") -> Flask:
+    app = Flask("salesforce")
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    _guard(app, org)
+    _login_routes(app, org, login_key)
+    _record_routes(app, org)
+    _query_routes(app, org)
+    bulk_routes(app, org)
+    _sandbox_routes(app, org, flow_url, flow_secret)
+    return app
+
+
+def error(status: int, code: str, message: str) -> Response:
+    answer = jsonify([{"errorCode": code, "message": message}])
+    answer.status_code = status
+    return answer
+
+
+def _guard(app: Flask, org: Org) -> None:
+    @app.before_request
+    def before() -> ResponseReturnValue | None:
+        if not request.path.startswith("/services/data"):
+            return None
+        time.sleep(org.faults.slow_seconds)
+        if org.faults.unavailable_calls > 0:
+            org.faults.unavailable_calls -= 1
+            return error(503, "SERVER_UNAVAILABLE", "The server is temporarily unavailable.")
+        if org.faults.expire_sessions:
+            org.faults.expire_sessions = False
+            org.sessions.clear()
+        if request.headers.get("Authorization", "").removeprefix("Bearer ") not in org.sessions:
+            return error(401, "INVALID_SESSION_ID", "Session expired or invalid")
+        if org.calls >= org.daily_limit:
+            return error(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+        org.calls += 1
+        return None
+
+    @app.after_request
+    def after(answer: Response) -> Response:
+        answer.headers["Sforce-Limit-Info"] = f"api-usage={org.calls}/{org.daily_limit}"
+        return answer
+
+
+def _login_routes(app: Flask, org: Org, login_key: str) -> None:
+    @app.post("/services/oauth2/token")
+    def token() -> ResponseReturnValue:
+        if request.form.get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer":
+            return {"error": "unsupported_grant_type", "error_description": "grant type not supported"}, 400
+        try:
+            claims = jwt.decode(request.form.get("assertion", ""), login_key, algorithms=["RS256"], audience=LOGIN, issuer=CONSUMER_KEY)
+        except jwt.PyJWTError as fault:
+            return {"error": "invalid_grant", "error_description": f"invalid assertion: {fault}"}, 400
+        if claims.get("sub") != USERNAME:
+            return {"error": "invalid_grant", "error_description": "user hasn't approved this consumer"}, 400
+        session = secrets.token_hex(16)
+        org.sessions.add(session)
+        return {"access_token": session, "instance_url": INSTANCE, "token_type": "Bearer", "scope": "api"}
+
+
+def _record_routes(app: Flask, org: Org) -> None:
+    @app.get(f"{_DATA}/sobjects/Lead/describe")
+    def describe(version: str) -> ResponseReturnValue:
+        fields = [{"name": n, "type": s.kind, "length": s.length, "updateable": s.updateable} for n, s in org.fields.items()]
+        return {"name": "Lead", "fields": fields}
+
+    @app.get(f"{_DATA}/sobjects/Lead/<lead_id>")
+    def one(version: str, lead_id: str) -> ResponseReturnValue:
+        found = org.leads.get(lead_id)
+        return dict(found) if found else error(404, "NOT_FOUND", "The requested resource does not exist")
+
+    @app.patch(f"{_DATA}/sobjects/Lead/<lead_id>")
+    def update_one(version: str, lead_id: str) -> ResponseReturnValue:
+        values = request.get_json()
+        if unknown := org.unknown_fields(values):
+            return _no_such_column(unknown)
+        refusal = org.write(lead_id, values, auto_assign=_auto_assign())
+        return error(400, refusal.code, refusal.message) if refusal else ("", 204)
+
+    @app.patch(f"{_DATA}/composite/sobjects")
+    def update_collection(version: str) -> ResponseReturnValue:
+        records = [{k: v for k, v in record.items() if k != "attributes"} for record in request.get_json()["records"]]
+        if len(records) > MAX_COLLECTION:
+            return error(400, "EXCEEDED_ID_LIMIT", f"record limit reached. cannot submit more than {MAX_COLLECTION} records")
+        if unknown := {name for record in records for name in org.unknown_fields({k: v for k, v in record.items() if k != "id"})}:
+            return _no_such_column(sorted(unknown))
+        return jsonify([_written(org, record) for record in records])
+
+
+def _written(org: Org, record: Record) -> Record:
+    lead_id = str(record.pop("id"))
+    refusal = org.write(lead_id, record, auto_assign=_auto_assign())
+    if refusal is None:
+        return {"id": lead_id, "success": True, "errors": []}
+    return {"success": False, "errors": [{"statusCode": refusal.code, "message": refusal.message, "fields": []}]}
+
+
+def _auto_assign() -> bool:
+    return request.headers.get("Sforce-Auto-Assign", "TRUE").upper() != "FALSE"
+
+
+def _no_such_column(names: list[str]) -> Response:
+    return error(400, "INVALID_FIELD", f"No such column '{names[0]}' on sobject of type Lead")
+
+
+def _query_routes(app: Flask, org: Org) -> None:
+    results: dict[str, list[Record]] = {}
+
+    @app.get(f"{_DATA}/query/")
+    @app.get(f"{_DATA}/query")
+    def query(version: str) -> ResponseReturnValue:
+        try:
+            select = soql.parse(request.args.get("q", ""))
+        except soql.MalformedQueryError as fault:
+            return error(400, "MALFORMED_QUERY", str(fault))
+        if unknown := [name for name in select.fields if name not in org.fields]:
+            return error(400, "INVALID_FIELD", f"No such column '{unknown[0]}' on entity 'Lead'")
+        with org.lock:
+            found = select.run(org.leads.values())
+        cursor = secrets.token_hex(8)
+        results[cursor] = found
+        return _page(results, cursor, 0)
+
+    @app.get(f"{_DATA}/query/<cursor>-<int:start>")
+    def query_more(version: str, cursor: str, start: int) -> ResponseReturnValue:
+        return _page(results, cursor, start)
+
+    @app.get(f"{_DATA}/limits/")
+    def limits(version: str) -> ResponseReturnValue:
+        return {"DailyApiRequests": {"Max": org.daily_limit, "Remaining": org.daily_limit - org.calls}}
+
+
+def _page(results: dict[str, list[Record]], cursor: str, start: int) -> Record:
+    found = results[cursor]
+    records = [{"attributes": {"type": "Lead"}, **record} for record in found[start : start + PAGE]]
+    answer: Record = {"totalSize": len(found), "done": start + PAGE >= len(found), "records": records}
+    if answer["done"]:
+        results.pop(cursor)
+    else:
+        answer["nextRecordsUrl"] = f"/services/data/v59.0/query/{cursor}-{start + PAGE}"
+    return answer
+
+
+def _sandbox_routes(app: Flask, org: Org, flow_url: str, flow_secret: str) -> None:
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {flow_secret}"
+
+    @app.get("/sandbox/leads/<lead_id>")
+    def look(lead_id: str) -> ResponseReturnValue:
+        found = org.leads.get(lead_id)
+        return dict(found) if found else ({"error": f"no lead {lead_id}"}, 404)
+
+    @app.get("/sandbox/stats")
+    def stats() -> ResponseReturnValue:
+        return {"calls": org.calls, "writes": len(org.write_log), "leads": len(org.leads)}
+
+    @app.get("/sandbox/writes")
+    def writes() -> ResponseReturnValue:
+        return jsonify(org.write_log)
+
+    @app.post("/sandbox/faults")
+    def faults() -> ResponseReturnValue:
+        wanted = request.get_json()
+        org.daily_limit = int(wanted.pop("daily_limit", org.daily_limit))
+        org.faults = Faults(**{**asdict(org.faults), **wanted})
+        return asdict(org.faults)
+
+    @app.post("/sandbox/stage")
+    def stage() -> ResponseReturnValue:
+        event = request.get_json()
+        lead = org.leads.get(event["lead_id"])
+        if lead is None:
+            return {"error": f"no lead {event['lead_id']}"}, 404
+        lead.update({"Status": event["stage"], "Stage_Entered_Contacting__c": event["stage_entered_at"], "SystemModstamp": now()})
+        answer = session.post(flow_url, json={**event, "source": "flow"}, timeout=_CALLOUT_TIMEOUT_SECONDS)
+        return answer.json(), answer.status_code
+
+    @app.post("/sandbox/convert/<lead_id>")
+    def convert(lead_id: str) -> ResponseReturnValue:
+        org.leads[lead_id]["IsConverted"] = True
+        return "", 204
+
+
+def read_leads(path: Path) -> dict[str, Record]:
+    """The org's leads from a CSV of Id, FA_CRD__c, FirstName, LastName, Company, OwnerId."""
+    with path.open(newline="") as file:
+        return {row["Id"]: _fresh(dict(row)) for row in csv.DictReader(file)}
+
+
+def _fresh(row: Record) -> Record:
+    return {**row, "Status": "New", "IsConverted": False, "IsDeleted": False, "SystemModstamp": now()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--world", type=Path, required=True)
+    parser.add_argument("--flow-url", default="")
+    parser.add_argument("--flow-secret", default="")
+    options = parser.parse_args()
+    serve(lambda: _of_world(options.world, options.flow_url, options.flow_secret), options.port)
+
+
+def _of_world(world: Path, flow_url: str, flow_secret: str) -> Flask:
+    org = Org(lead_fields(policies.salesforce(ROOT / "policies")), read_leads(world / "salesforce_leads.csv"))
+    login_key = keys.public_key(keys.private_key(world / "keys" / "salesforce.pem"))
+    return create_app(org, login_key, flow_url, flow_secret)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,112 @@
+"""Labels, honestly: what each contacted lead turned out to be, as far as it was known by a given instant."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.asof.compile import instant, literal, table_name
+from shared.asof.contract import Contract
+from shared.ports import Query
+
+POSITIVE = "positive"
+NEGATIVE = "negative"
+IMMATURE = "immature"
+MQL_BEFORE_CONTACT = "mql_before_contact"
+NOT_CONTACTED_YET = "not_contacted_yet"
+
+
+def labels(contract: Contract) -> Query:
+    """`lead_id, crd, contacted_at, status` per contacted lead, reading only what was known by `known_by`.
+
+    positive: the outcome came within the window. negative: it did not, or came later. immature: contacted less
+    than window plus lag ago, so neither can be said. mql_before_contact: it was won before time zero.
+    """
+    return Query(f"labels_{contract.name}", labels_sql(contract), {"known_by": "TIMESTAMP"})
+
+
+def labels_sql(contract: Contract) -> str:
+    return f"""WITH
+leads AS (
+{leads_sql(contract)}
+)
+SELECT
+  lead_id,
+  crd,
+  contacted_at,
+  CASE
+    WHEN contacted_at > @known_by THEN '{NOT_CONTACTED_YET}'
+    WHEN outcome_at < contacted_at THEN '{MQL_BEFORE_CONTACT}'
+    WHEN contacted_at > TIMESTAMP_SUB(@known_by, INTERVAL {_maturity_days(contract)} DAY) THEN '{IMMATURE}'
+    WHEN outcome_at <= TIMESTAMP_ADD(contacted_at, INTERVAL {contract.lead.outcome.window_days} DAY) THEN '{POSITIVE}'
+    ELSE '{NEGATIVE}'
+  END AS status
+FROM leads
+"""
+
+
+def leads_sql(contract: Contract) -> str:
+    """Each contacted lead once, from the latest extract known by `known_by`, with the instant of its outcome."""
+    lead = contract.lead
+    known = f"\n  AND {instant(f's.`{lead.known_at}`')} <= @known_by" if lead.known_at else ""
+    latest = f"\nQUALIFY ROW_NUMBER() OVER (PARTITION BY s.`{lead.key}` ORDER BY s.`{lead.known_at}` DESC) = 1"
+    return f"""SELECT
+  CAST(s.`{lead.key}` AS STRING) AS lead_id,
+  {f"CAST(s.`{lead.crd}` AS INT64)" if lead.crd else "CAST(NULL AS INT64)"} AS crd,
+  {instant(f"s.`{lead.contacted_at}`")} AS contacted_at,
+  {_outcome_at(contract)} AS outcome_at
+FROM {table_name(lead.table)} AS s
+WHERE s.`{lead.contacted_at}` IS NOT NULL{known}{latest if lead.known_at else ""}"""
+
+
+def _outcome_at(contract: Contract) -> str:
+    outcome = contract.lead.outcome
+    if outcome.event_at:
+        return instant(f"s.`{outcome.event_at}`")
+    won = f"CAST(s.`{outcome.column}` AS STRING) = {literal(outcome.positive or '')}"
+    return f"IF({won}, {instant(f's.`{contract.lead.contacted_at}`')}, NULL)"
+
+
+def _maturity_days(contract: Contract) -> int:
+    return contract.lead.outcome.window_days + contract.lead.lag_days
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLead:
+    """A contacted lead without an outcome, and as of when this model version last scored it (None: never)."""
+
+    lead_id: str
+    crd: int | None
+    contacted_at: datetime
+    last_as_of: datetime | None
+
+
+def open_leads(contract: Contract) -> Query:
+    """OpenLead rows: contacted after `since`, with no outcome known by `known_by`."""
+    text = f"""WITH
+leads AS (
+{leads_sql(contract)}
+),
+scored AS (
+  SELECT
+    lead_id,
+    stage_entered_at,
+    MAX(as_of) AS as_of
+  FROM `scores.ledger`
+  WHERE model_version = @model_version
+  GROUP BY lead_id, stage_entered_at
+)
+SELECT
+  leads.lead_id,
+  leads.crd,
+  leads.contacted_at,
+  scored.as_of AS last_as_of
+FROM leads
+LEFT JOIN scored
+  ON scored.lead_id = leads.lead_id
+  AND scored.stage_entered_at = leads.contacted_at
+WHERE leads.contacted_at > @since
+  AND leads.contacted_at <= @known_by
+  AND (leads.outcome_at IS NULL OR leads.outcome_at > @known_by)
+ORDER BY leads.contacted_at, leads.lead_id
+"""
+    params = {"known_by": "TIMESTAMP", "since": "TIMESTAMP", "model_version": "STRING"}
+    return Query(f"open_leads_{contract.name}", text, params)

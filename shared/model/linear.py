@@ -1,0 +1,54 @@
+"""A logistic model as numpy arrays, with its exact Shapley values."""
+
+import io
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from shared.asof.vector import Matrix
+from shared.errors import CorruptArtifact
+
+
+@dataclass(frozen=True, slots=True)
+class Linear:
+    """margin = intercept + sum over columns of weight (x - mean) / scale, or missing_weight when x is missing.
+
+    Both terms are centred on the training rows, so a column's share of the margin minus the intercept is its exact
+    Shapley value under independent columns (Lundberg and Lee 2017, corollary 1). A value beyond those seen in
+    training, `low` to `high`, counts as the nearest one seen: a line is not drawn on where nothing was known. All
+    arrays [matrix columns].
+    """
+
+    intercept: Matrix
+    weight: Matrix
+    mean: Matrix
+    scale: Matrix
+    low: Matrix
+    high: Matrix
+    missing_weight: Matrix
+    missing_rate: Matrix
+
+    @property
+    def expected(self) -> float:
+        return float(self.intercept)
+
+    def margins(self, matrix: Matrix) -> Matrix:
+        return np.asarray(self.expected + self.contributions(matrix).sum(axis=1))
+
+    def contributions(self, matrix: Matrix) -> Matrix:
+        missing = np.isnan(matrix)
+        centred = np.where(missing, 0.0, (np.clip(matrix, self.low, self.high) - self.mean) / self.scale)
+        return centred * self.weight + (missing - self.missing_rate) * self.missing_weight
+
+    def to_bytes(self) -> bytes:
+        buffer = io.BytesIO()
+        np.savez(buffer, **{f.name: getattr(self, f.name) for f in fields(self)})
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Linear":
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                return cls(**{f.name: arrays[f.name] for f in fields(cls)})
+        except (KeyError, ValueError, OSError, EOFError) as fault:
+            raise CorruptArtifact(f"linear.npz cannot be read: {fault}", fix="Restore the artefact or roll back.") from fault

@@ -1,0 +1,31 @@
+"""Rolling origin: each period is judged by a model that has seen only what was settled before it began."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """Row indices: train on `train`, judge on `judge`; the gap between them is at least the label window."""
+
+    train: Indices
+    judge: Indices
+
+
+def rolling_origin(contacted_at: NDArray[np.datetime64], outcome: NDArray[np.float64], folds: int, gap_days: int) -> list[Fold]:
+    """Equal parts in order of contact; the first only trains. Parts without both classes on a side are left out.
+
+    `contacted_at` [rows] is sorted.
+    """
+    parts = np.array_split(np.arange(len(contacted_at)), folds + 1)
+    gap = np.timedelta64(max(gap_days, 1), "D")
+    found = []
+    for judge in parts[1:]:
+        train = np.flatnonzero(contacted_at < contacted_at[judge[0]] - gap)
+        if all(len(side) and 0 < outcome[side].mean() < 1 for side in (train, judge)):
+            found.append(Fold(train, judge))
+    return found
