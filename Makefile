@@ -36,6 +36,13 @@ check: $(VENV)/.dev ## Lint, format, types, import rules
 	$(BIN)/lint-imports
 	@echo "make check: lint, format, types and import rules are clean."
 
+emulators: ## Install the BigQuery emulator for its wire tests (needs Python 3.13; the tests skip without it)
+	@for python in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python; do \
+	  if $$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then found=$$python; break; fi; done; \
+	if [ -z "$$found" ]; then echo "make emulators: there is no Python 3.13 here, so the wire tests of BigQuery will skip."; exit 0; fi; \
+	$$found -m venv $(VENV)-bigquery && $(VENV)-bigquery/bin/pip install --disable-pip-version-check --quiet --require-hashes \
+	  -r requirements/bigquery_emulator.txt && echo "make emulators: the BigQuery emulator is in $(VENV)-bigquery."
+
 bench: $(VENV)/.dev ## Measure, each path beside the reference way
 	@$(BIN)/python -m tests.bench
 
@@ -45,6 +52,7 @@ lock: ## Compile requirements/*.in to *.txt with hashes
 	  echo "compiling $$set.txt"; \
 	  ../$(VENV)-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --annotation-style=line --output-file $$set.txt $$set.in; done
+	@echo "requirements/bigquery_emulator.txt is compiled the same way under Python 3.13."
 
 clean: ## Remove what was built
 	rm -rf build $(VENV) $(VENV)-* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -64,4 +72,5 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.PHONY: help install demo serve test check bench lock clean
+
+.PHONY: help emulators install demo serve test check bench lock clean

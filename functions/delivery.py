@@ -7,15 +7,18 @@ the dead-letter topic with its reason and acknowledged; so is what still fails a
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
+from typing import TypeAlias
 
 from flask import Request
-from flask.typing import ResponseReturnValue
 
 from functions import messages
 from functions.messages import Envelope
 from shared.errors import LeadscoreError, Transient, Unauthorized
 from shared.log import log
 from shared.ports import TokenVerifier, Topic
+
+Answer: TypeAlias = tuple[str | dict[str, object], int]
+"""Body and HTTP status."""
 
 DEAD_LETTERS = "dead-letters"
 _KEPT_BODY_BYTES = 100_000
@@ -29,7 +32,7 @@ class Delivery:
     topic: Topic
     max_attempts: int
 
-    def push(self, function: str, request: Request, handle: Callable[[Envelope], object]) -> ResponseReturnValue:
+    def push(self, function: str, request: Request, handle: Callable[[Envelope], object]) -> Answer:
         """A Pub/Sub push: verify, unwrap, handle."""
         started = perf_counter()
         raw = request.get_data()
@@ -46,7 +49,7 @@ class Delivery:
         log.info("message_handled", function=function, message_id=envelope.message_id, outcome=outcome, ms=ms)
         return str(outcome), 200
 
-    def scheduled(self, function: str, request: Request, handle: Callable[[bytes], object]) -> ResponseReturnValue:
+    def scheduled(self, function: str, request: Request, handle: Callable[[bytes], object]) -> Answer:
         """A call by Scheduler, which retries by itself and reads only the status."""
         try:
             self.verifier.verify(request.headers.get("Authorization", ""))
@@ -54,14 +57,14 @@ class Delivery:
         except LeadscoreError as fault:
             return _refuse(function, fault)
 
-    def call(self, function: str, request: Request, handle: Callable[[str, bytes], object]) -> ResponseReturnValue:
+    def call(self, function: str, request: Request, handle: Callable[[str, bytes], object]) -> Answer:
         """A call by Salesforce, with the header that proves it; what it sent wrong is answered in words."""
         try:
             return {"done": handle(request.headers.get("Authorization", ""), request.get_data())}, 200
         except LeadscoreError as fault:
             return _refuse(function, fault)
 
-    def _failed(self, function: str, envelope: Envelope, fault: LeadscoreError) -> ResponseReturnValue:
+    def _failed(self, function: str, envelope: Envelope, fault: LeadscoreError) -> Answer:
         retry = isinstance(fault, Transient) and envelope.attempt < self.max_attempts
         told = {"message_id": envelope.message_id, "function": function, "error": fault.code, "reason": str(fault)}
         if retry:
@@ -76,7 +79,7 @@ class Delivery:
         return f"dead-lettered: {fault}", 200
 
 
-def _refuse(function: str, fault: LeadscoreError) -> ResponseReturnValue:
+def _refuse(function: str, fault: LeadscoreError) -> Answer:
     status = 503 if isinstance(fault, Transient) else 401 if isinstance(fault, Unauthorized) else 400
     log.warning("request_refused", function=function, status=status, error=fault.code, reason=str(fault))
     return {"error": fault.code, "reason": str(fault)}, status

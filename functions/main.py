@@ -4,9 +4,9 @@ from dataclasses import asdict
 
 import functions_framework
 from flask import Request
-from flask.typing import ResponseReturnValue
 
 from functions import wiring
+from functions.delivery import Answer
 from functions.messages import BatchCommand, PageMessage, ScoredMessage, StageChangeMessage, read
 from functions.receive_stage_change import receive_stage_change as receive
 from functions.score_batch import plan_batch
@@ -16,31 +16,31 @@ from functions.sync_scores import sync_scores as sync_some_scores
 
 
 @functions_framework.http
-def receive_stage_change(request: Request) -> ResponseReturnValue:
+def receive_stage_change(request: Request) -> Answer:
     app = wiring.app()
     return app.delivery.call("receive_stage_change", request, lambda token, body: receive(token, body, app.ingress))
 
 
 @functions_framework.http
-def score_lead(request: Request) -> ResponseReturnValue:
+def score_lead(request: Request) -> Answer:
     app = wiring.app()
     return app.delivery.push("score_lead", request, lambda m: score_one_lead(read(StageChangeMessage, m.body).change(), app.scoring))
 
 
 @functions_framework.http
-def score_batch(request: Request) -> ResponseReturnValue:
+def score_batch(request: Request) -> Answer:
     app = wiring.app()
     return app.delivery.scheduled("score_batch", request, lambda body: asdict(plan_batch(read(BatchCommand, body), app.scoring)))
 
 
 @functions_framework.http
-def score_page(request: Request) -> ResponseReturnValue:
+def score_page(request: Request) -> Answer:
     app = wiring.app()
     return app.delivery.push("score_page", request, lambda m: score_one_page(read(PageMessage, m.body), app.scoring))
 
 
 @functions_framework.http
-def sync_scores(request: Request) -> ResponseReturnValue:
+def sync_scores(request: Request) -> Answer:
     app = wiring.app()
     return app.delivery.push(
         "sync_scores", request, lambda m: sync_some_scores(read(ScoredMessage, m.body).lead_ids, m.message_id, app.syncing)

@@ -11,6 +11,7 @@ from typing import Annotated, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from shared.clock import isoformat, parse_instant, utc
+from shared.documents import broken_rule
 from shared.errors import InvalidMessage
 from shared.lead import Ask, StageChange, lead_id
 
@@ -31,7 +32,10 @@ class Envelope:
 
 
 def _instant(value: object) -> datetime:
-    return utc(value) if isinstance(value, datetime) else parse_instant(str(value))
+    try:
+        return utc(value) if isinstance(value, datetime) else parse_instant(str(value))
+    except ValueError as fault:
+        raise broken_rule(f"{value!r} is not an instant with a time zone, such as 2025-01-31T12:00:00Z") from fault
 
 
 LeadId = Annotated[str, AfterValidator(lead_id)]
@@ -138,13 +142,9 @@ def _checked(kind: type[M], value: object) -> M:
     try:
         return kind.model_validate(value)
     except ValidationError as fault:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the body'}: {_plain(e['msg'])}" for e in fault.errors())
+        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the body'}: {e['msg']}" for e in fault.errors())
         fields = ", ".join(kind.model_fields)
         raise InvalidMessage(f"The message is not usable: {problems}.", fix=f"Send a JSON object with {fields}.") from fault
-
-
-def _plain(message: str) -> str:
-    return message.removeprefix("Value error, ").rstrip(".")
 
 
 def _json(body: bytes, what: str) -> dict[str, object]:

@@ -24,7 +24,7 @@ dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages nobody coul
 app.add_typer(models, name="models")
 app.add_typer(dlq, name="dlq")
 
-console = Console()
+console = Console(soft_wrap=True)
 
 DEFAULT_WORLD = Path("build/world")
 ADVISOR = ROOT / "contracts" / "advisor.yaml"

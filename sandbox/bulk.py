@@ -53,7 +53,7 @@ def bulk_routes(app: Flask, org: Org) -> None:
     def info(version: str, job_id: str) -> ResponseReturnValue:
         return jobs[job_id].info()
 
-    @app.get(f"{_JOBS}/<job_id>/<any(successfulResults,failedResults,unprocessedrecords):kind>")
+    @app.get(f"{_JOBS}/<job_id>/<any(successfulResults,failedResults,unprocessedRecords):kind>")
     def results(version: str, job_id: str, kind: str) -> ResponseReturnValue:
         return Response(_results(jobs[job_id], kind), content_type="text/csv")
 

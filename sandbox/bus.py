@@ -12,6 +12,7 @@ import random
 import threading
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -186,11 +187,13 @@ class _Queue:
                 self._ready.notify()
 
 
-def create_app(bus: Bus, signing_key: str) -> Flask:
+def create_app(bus: Bus, signing_key: str, topics: Collection[str]) -> Flask:
     app = Flask("bus")
 
     @app.post("/v1/projects/<project>/topics/<topic>:publish")
     def publish(project: str, topic: str) -> ResponseReturnValue:
+        if topic not in topics:
+            return {"error": {"code": 404, "message": f"Resource not found (resource={topic}).", "status": "NOT_FOUND"}}, 404
         messages = _body(request).get("messages")
         if not isinstance(messages, list) or any(not message.get("data") for message in messages):
             return {"error": {"code": 400, "message": f"projects/{project}: each message needs data", "status": "INVALID_ARGUMENT"}}, 400
@@ -241,7 +244,8 @@ def main() -> None:
 
     def make_app() -> Flask:
         signing_key = keys.private_key(options.world / "keys" / "bus.pem")
-        return create_app(Bus(wired(options.functions_url), retry, options.world / "dead_letters", signing_key), signing_key)
+        bus = Bus(wired(options.functions_url), retry, options.world / "dead_letters", signing_key)
+        return create_app(bus, signing_key, topology().topics)
 
     serve(make_app, options.port)
 

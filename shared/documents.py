@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import PydanticCustomError
 
 from shared.errors import LeadscoreError, Refused
 
@@ -18,6 +19,11 @@ class Document(BaseModel):
     """A part of a declared file: immutable, and without keys nobody reads."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def broken_rule(text: str) -> PydanticCustomError:
+    """What a validator raises: the sentence a person reads, as it is."""
+    return PydanticCustomError("rule", "{text}", {"text": text})
 
 
 class _Loader(yaml.SafeLoader):
@@ -55,7 +61,7 @@ def _complaints(path: Path, text: str, fault: ValidationError) -> Iterator[str]:
     for item in fault.errors():
         key = tuple(item["loc"])
         known = next((key[:n] for n in range(len(key), 0, -1) if key[:n] in lines), ())
-        yield f"{path}:{lines.get(known, 1)}: {_spell(key)}: {item['msg'].removeprefix('Value error, ')}"
+        yield f"{path}:{lines.get(known, 1)}: {_spell(key)}: {item['msg']}"
 
 
 def _lines(node: yaml.Node | None, key: Key) -> Iterator[tuple[Key, int]]:

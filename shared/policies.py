@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from shared.documents import Document, load
+from shared.documents import Document, broken_rule, load
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
@@ -26,8 +26,7 @@ class Bands(Document):
     def _cover_everyone(self) -> "Bands":
         tops = [band.top for band in self.bands]
         if tops != sorted(set(tops)) or tops[-1] != 1:
-            message = "bands go from the best down: `top` rises from band to band and the last is 1"
-            raise ValueError(message)
+            raise broken_rule("bands go from the best down: `top` rises from band to band and the last is 1")
         return self
 
 

@@ -1,5 +1,7 @@
 """Salesforce through simple-salesforce: JWT bearer login, collections of 200, Bulk 2.0 above a threshold."""
 
+import csv
+import io
 import random
 import re
 import threading
@@ -164,12 +166,17 @@ def _bulk_leads(salesforce: Salesforce) -> SFBulk2Type:
 
 
 def _bulk_outcomes(salesforce: Salesforce, job_id: str) -> dict[str, UpdateResult]:
-    records = _bulk_leads(salesforce).get_all_ingest_records(job_id)
-    done = {row["sf__Id"]: UpdateResult(row["sf__Id"]) for row in records["successfulRecords"]}
-    for row in records["failedRecords"]:
+    leads = _bulk_leads(salesforce)
+    done = {row["sf__Id"]: UpdateResult(row["sf__Id"]) for row in _csv(leads.get_successful_records(job_id))}
+    for row in _csv(leads.get_failed_records(job_id)):
         code, _, message = row["sf__Error"].partition(":")
         done[row["Id"]] = UpdateResult(row["Id"], code, message.strip(), code in _RETRYABLE)
     return done
+
+
+def _csv(text: str) -> Iterator[dict[str, str]]:
+    """simple-salesforce's own reader splits at line ends, also those inside a quoted value."""
+    return iter(csv.DictReader(io.StringIO(text, newline="")))
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from shared.documents import Document, load
+from shared.documents import Document, broken_rule, load
 from shared.errors import ContractError
 
 DERIVED = "features"
@@ -27,8 +27,7 @@ def column_name(header: str) -> str:
 def _name(text: str) -> str:
     name = column_name(text)
     if not re.fullmatch(r"[A-Za-z_]\w{0,127}", name):
-        message = f"{text!r} cannot be a column name; use letters, digits and _, not starting with a digit"
-        raise ValueError(message)
+        raise broken_rule(f"{text!r} cannot be a column name; use letters, digits and _, not starting with a digit")
     return name
 
 
@@ -48,8 +47,7 @@ class Outcome(Document):
     def _one_way(self) -> "Outcome":
         by_value = self.column is not None and self.positive is not None
         if by_value == (self.event_at is not None) or (self.column is None) != (self.positive is None):
-            message = "give either event_at (with window_days) or column with positive"
-            raise ValueError(message)
+            raise broken_rule("give either event_at (with window_days) or column with positive")
         return self
 
 
@@ -87,11 +85,9 @@ class Source(Document):
     @model_validator(mode="after")
     def _clocks(self) -> "Source":
         if self.kind != "event" and self.event_time is None:
-            message = f"a {self.kind} source needs event_time: the column that says when the row happened"
-            raise ValueError(message)
+            raise broken_rule(f"a {self.kind} source needs event_time: the column that says when the row happened")
         if self.max_age_days is not None and self.kind != "vintage":
-            message = "max_age_days is for vintage sources"
-            raise ValueError(message)
+            raise broken_rule("max_age_days is for vintage sources")
         return self
 
 
@@ -122,11 +118,9 @@ class Feature(Document):
     @model_validator(mode="after")
     def _one_definition(self) -> "Feature":
         if (self.column is None) == (self.sql is None):
-            message = f"{self.name}: give column or sql, one of the two"
-            raise ValueError(message)
+            raise broken_rule(f"{self.name}: give column or sql, one of the two")
         if (self.dtype == "category") != bool(self.levels):
-            message = f"{self.name}: a category lists its levels, nothing else does"
-            raise ValueError(message)
+            raise broken_rule(f"{self.name}: a category lists its levels, nothing else does")
         return self
 
     @model_validator(mode="after")
@@ -135,8 +129,7 @@ class Feature(Document):
         try:
             self.sentence.format(value=sample)
         except (ValueError, KeyError, IndexError, TypeError) as fault:
-            message = f"{self.name}: the sentence cannot say a {self.dtype}: {fault}"
-            raise ValueError(message) from fault
+            raise broken_rule(f"{self.name}: the sentence cannot say a {self.dtype}: {fault}") from fault
         return self
 
 
@@ -151,7 +144,7 @@ class Contract(Document):
     @model_validator(mode="after")
     def _references(self) -> "Contract":
         for fault in (*self._source_faults(), *self._feature_faults()):
-            raise ValueError(fault)
+            raise broken_rule(fault)
         return self
 
     def _source_faults(self) -> list[str]:

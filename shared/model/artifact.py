@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from pydantic import Field, ValidationError
@@ -14,23 +14,26 @@ from shared.asof.contract import Contract
 from shared.asof.vector import Column, Matrix, Schema
 from shared.documents import Document
 from shared.errors import CorruptArtifact, SchemaMismatch
+from shared.model.arrays import from_bytes, to_bytes
 from shared.model.linear import Linear
 from shared.model.trees import Trees
 from shared.policies import Band
 
 MANIFEST = "artifact.json"
 CONTRACT = "contract.json"
-ARRAYS: dict[str, str] = {"trees": "trees.npz", "linear": "linear.npz"}
+ARRAYS = {"trees": "trees.npz", "linear": "linear.npz"}
+KINDS: dict[str, type[Trees] | type[Linear]] = {"trees": Trees, "linear": Linear}
 
 
 class Predictor(Protocol):
-    """A model on a matrix [rows, matrix columns]: margins [rows], contributions like the matrix."""
+    """A dataclass of arrays that is a model on a matrix [rows, matrix columns]: margins [rows], contributions like the matrix."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
     def expected(self) -> float: ...
     def margins(self, matrix: Matrix) -> Matrix: ...
     def contributions(self, matrix: Matrix) -> Matrix: ...
-    def to_bytes(self) -> bytes: ...
 
 
 class FeatureSpec(Document):
@@ -93,7 +96,7 @@ class Artifact:
 
 def pack(manifest: Manifest, contract: Contract, predictor: Predictor, extra: Mapping[str, bytes]) -> dict[str, bytes]:
     """The files of an artefact, `artifact.json` last. `extra` is what only people and training read."""
-    files = {ARRAYS[manifest.kind]: predictor.to_bytes(), CONTRACT: contract.model_dump_json(indent=1).encode(), **extra}
+    files = {ARRAYS[manifest.kind]: to_bytes(predictor), CONTRACT: contract.model_dump_json(indent=1).encode(), **extra}
     sums = {name: hashlib.sha256(data).hexdigest() for name, data in sorted(files.items())}
     complete = manifest.model_copy(update={"files": sums})
     return {**files, MANIFEST: complete.model_dump_json(indent=1).encode()}
@@ -118,7 +121,7 @@ def unpack(files: Mapping[str, bytes]) -> Artifact:
     schema = Schema(tuple(Column(f.name, f.dtype, f.levels) for f in manifest.features))
     _same_schema(manifest, contract, schema)
     arrays = files[ARRAYS[manifest.kind]]
-    predictor = Trees.from_bytes(arrays) if manifest.kind == "trees" else Linear.from_bytes(arrays)
+    predictor = from_bytes(KINDS[manifest.kind], arrays)
     return Artifact(version_of(files), manifest, contract, predictor, schema, np.array(manifest.reference))
 
 

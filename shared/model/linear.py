@@ -1,12 +1,10 @@
 """A logistic model as numpy arrays, with its exact Shapley values."""
 
-import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
 from shared.asof.vector import Matrix
-from shared.errors import CorruptArtifact
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +37,3 @@ class Linear:
         missing = np.isnan(matrix)
         centred = np.where(missing, 0.0, (np.clip(matrix, self.low, self.high) - self.mean) / self.scale)
         return centred * self.weight + (missing - self.missing_rate) * self.missing_weight
-
-    def to_bytes(self) -> bytes:
-        buffer = io.BytesIO()
-        np.savez(buffer, **{f.name: getattr(self, f.name) for f in fields(self)})
-        return buffer.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "Linear":
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                return cls(**{f.name: arrays[f.name] for f in fields(cls)})
-        except (KeyError, ValueError, OSError, EOFError) as fault:
-            raise CorruptArtifact(f"linear.npz cannot be read: {fault}", fix="Restore the artefact or roll back.") from fault

@@ -74,7 +74,7 @@ class Registry:
         self._objects.write(f"registry/history/{isoformat(at)}-{role}-{generation}.json", line)
         return Pointer(**said, generation=generation)
 
-    def history(self) -> list[dict[str, str]]:
+    def history(self) -> list[dict[str, str | None]]:
         return [json.loads(self._objects.read(name).data) for name in sorted(self._objects.names("registry/history/"))]
 
 

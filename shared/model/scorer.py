@@ -53,8 +53,7 @@ def feature_contributions(artifact: Artifact, matrix: Matrix) -> Matrix:
 
 def band_at(bands: Sequence[Band], percentile: float) -> Band:
     """The first band, best first, that reaches down to this percentile of the reference."""
-    from_the_top = 1 - percentile / 100
-    return next((band for band in bands if from_the_top <= band.top), bands[-1])
+    return next((band for band in bands if percentile >= 100 - 100 * band.top), bands[-1])
 
 
 def _reasons(features: Sequence[Feature], share: Matrix, vector: Mapping[str, Value]) -> tuple[Reason, ...]:

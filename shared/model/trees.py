@@ -10,8 +10,7 @@ which is the path-dependent Shapley value of TreeSHAP (Lundberg et al. 2020). Th
 polynomial view: Yu et al. 2022, arXiv 2209.08192).
 """
 
-import io
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -19,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.asof.vector import Matrix
-from shared.errors import CorruptArtifact
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int32]
@@ -88,19 +86,6 @@ class Trees:
             integral += weight * factor.prod(axis=1, keepdims=True) / factor
         share = self.leaf_value[:, None] * (inside - self.path_ratio) * integral
         return np.bincount(self.path_feature.ravel(), share.ravel(), minlength=len(row)).astype(np.float64)
-
-    def to_bytes(self) -> bytes:
-        buffer = io.BytesIO()
-        np.savez(buffer, **{f.name: getattr(self, f.name) for f in fields(self)})
-        return buffer.getvalue()
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> "Trees":
-        try:
-            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-                return cls(**{f.name: arrays[f.name] for f in fields(cls)})
-        except (KeyError, ValueError, OSError, EOFError) as fault:
-            raise CorruptArtifact(f"trees.npz cannot be read: {fault}", fix="Restore the artefact or roll back.") from fault
 
 
 @cache

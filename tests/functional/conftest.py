@@ -1,0 +1,63 @@
+"""The use cases on a real warehouse and registry, with fakes for what is far away."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from functions.score_lead import Scoring
+from functions.sync_scores import Syncing
+from sandbox.world import World, events
+from shared import policies
+from shared.adapters.directory import DirectoryObjects
+from shared.adapters.duckdb import DuckDBWarehouse
+from shared.clock import SteppedClock
+from shared.config import ROOT
+from shared.lead import StageChange
+from shared.ledger import Ledger
+from shared.model.registry import ChampionCache, Registry
+from shared.ports import CrmLead
+from tests.conftest import Trained
+from tests.fakes import FakeCrm, FakeTopic
+
+
+@dataclass
+class House:
+    """Everything a use case needs, and the stage changes of the world after its cutoff."""
+
+    world: World
+    warehouse: DuckDBWarehouse
+    clock: SteppedClock
+    topic: FakeTopic
+    crm: FakeCrm
+    scoring: Scoring
+    syncing: Syncing
+    changes: list[StageChange]
+
+    def known(self) -> list[StageChange]:
+        """Changes of leads whose advisor the vendor knows."""
+        return [change for change in self.changes if change.crd is not None and change.crd < 9_000_000]
+
+    def unknown(self) -> StageChange:
+        return next(change for change in self.changes if change.crd is not None and change.crd >= 9_000_000)
+
+    def rows(self, table: str) -> list[tuple[object, ...]]:
+        return self.warehouse._connection.execute(f"SELECT * FROM {table}").fetchall()
+
+
+@pytest.fixture
+def house(trained: Trained, tmp_path: Path) -> Iterator[House]:
+    world = trained.copy(tmp_path / "world")
+    warehouse = world.warehouse()
+    changes = events(world, warehouse)
+    clock, topic = SteppedClock(world.matured_by), FakeTopic()
+    scoring_policy, salesforce_policy = policies.scoring(ROOT / "policies"), policies.salesforce(ROOT / "policies")
+    records = {change.lead_id: CrmLead(change.lead_id, change.crd, is_converted=False) for change in changes}
+    crm = FakeCrm(records, frozenset(salesforce_policy.fields.model_dump().values()))
+    ledger = Ledger(warehouse)
+    champions = ChampionCache(Registry(DirectoryObjects(world.objects)), clock, timedelta(seconds=30))
+    scoring = Scoring(clock, warehouse, ledger, champions, topic, crm, scoring_policy)
+    yield House(world, warehouse, clock, topic, crm, scoring, Syncing(clock, ledger, crm, topic, salesforce_policy), changes)
+    warehouse.close()
