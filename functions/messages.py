@@ -1,7 +1,6 @@
 """From bytes on the wire to typed messages, or InvalidMessage saying what is wrong and how to mend it."""
 
 import base64
-import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -99,7 +98,7 @@ def unwrap(request_body: bytes) -> Envelope:
         raise InvalidMessage("The message has no data.", fix="Publish a non-empty JSON body; attributes alone are not read.")
     try:
         body = base64.b64decode(str(message["data"]), validate=True)
-    except binascii.Error as fault:
+    except ValueError as fault:
         raise InvalidMessage(f"message.data is not base64: {fault}.", fix="Encode the JSON body in standard base64.") from fault
     attributes = message.get("attributes")
     attempt = outer.get("deliveryAttempt")
@@ -143,8 +142,7 @@ def _checked(kind: type[M], value: object) -> M:
         return kind.model_validate(value)
     except ValidationError as fault:
         problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'the body'}: {e['msg']}" for e in fault.errors())
-        fields = ", ".join(kind.model_fields)
-        raise InvalidMessage(f"The message is not usable: {problems}.", fix=f"Send a JSON object with {fields}.") from fault
+    raise InvalidMessage(f"The message is not usable: {problems}.", fix=f"Send a JSON object with {', '.join(kind.model_fields)}.")
 
 
 def _json(body: bytes, what: str) -> dict[str, object]:

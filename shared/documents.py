@@ -51,9 +51,10 @@ def load(path: Path, model: type[M], error: type[LeadscoreError] = Refused) -> M
     try:
         return model.model_validate(parse(text))
     except yaml.YAMLError as fault:
-        raise error(f"{path} is not YAML: {' '.join(str(fault).split())}", fix="Mend the line named.") from fault
+        complaints = [f"{path} is not YAML: {' '.join(str(fault).split())}"]
     except ValidationError as fault:
-        raise error("\n".join(_complaints(path, text, fault)), fix="Mend the lines named.") from fault
+        complaints = list(_complaints(path, text, fault))
+    raise error("\n".join(complaints), fix="Mend the lines named.")
 
 
 def _complaints(path: Path, text: str, fault: ValidationError) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What many tests stand on: a small market with a trained champion, made once."""
 
+import atexit
 import os
 import shutil
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from shared.model.artifact import Artifact
 from shared.model.registry import Registry
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Hypothesis keeps modules alive to the very end, of which DuckDB's binding complains at length once all is over.
+atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
 
 CONTRACTS = ROOT / "contracts"
 SHARED_DATA = ROOT.parent / "shared" / "data"

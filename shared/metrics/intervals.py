@@ -35,7 +35,7 @@ def wilson(positives: int, n: int) -> Estimate:
     spread = 1 + Z95**2 / n
     centre = (rate + Z95**2 / (2 * n)) / spread
     half = Z95 * math.sqrt(rate * (1 - rate) / n + Z95**2 / (4 * n * n)) / spread
-    return Estimate(rate, max(0.0, centre - half), min(1.0, centre + half), n, positives)
+    return Estimate(rate, min(rate, max(0.0, centre - half)), max(rate, min(1.0, centre + half)), n, positives)
 
 
 def bootstrap(

@@ -56,7 +56,7 @@ def on_bigquery(bigquery_url: str, credentials: AnonymousCredentials) -> Iterato
         assert client.insert_rows(client.get_table(f"{PROJECT}.test_{table}"), rows) == []
 
     yield Built(BigQueryWarehouse(client, "test_"), load)
-    client.close()
+    client.close()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture(params=["on_duckdb", "on_bigquery"], scope="module")

@@ -4,7 +4,6 @@ It asks DuckDB for the extensions ducklake and spatial; tables kept in plain Duc
 are all that the warehouse's wire tests need.
 """
 
-import sys
 import types
 from typing import Any
 
@@ -48,4 +47,4 @@ def start() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(start())
+    start()

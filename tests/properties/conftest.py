@@ -1,0 +1,3 @@
+from tests.functional.conftest import house
+
+__all__ = ["house"]
