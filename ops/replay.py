@@ -54,6 +54,7 @@ def replay(world: World, cloud: Cloud, changes: Sequence[StageChange], tick: Cal
         contact(cloud, change)
         tick()
         if number % LOOK_EVERY == 0:
+            cloud.check()
             wait_until_idle(cloud, below=IN_FLIGHT)
     wait_until_idle(cloud)
     writes = _first_writes(cloud)

@@ -21,6 +21,8 @@ from shared.errors import ConfigError, Transient
 
 START_SECONDS = 60
 TOKEN_SECONDS = 86_400
+DYING_SECONDS = 0.5
+"""A process that was killed takes a moment to be seen as gone."""
 
 
 class PartDownError(Transient):
@@ -49,12 +51,13 @@ class Cloud:
     logs: Path
 
     def check(self) -> None:
-        """PartDownError naming a part that has stopped."""
+        """PartDownError naming a part that has stopped, or the world if it is gone."""
         for name, process in self.parts.items():
             if process.poll() is not None:
-                raise PartDownError(
-                    f"The sandbox's {name} stopped (exit {process.returncode}).", fix=f"See {self.logs / name}.log; then run again."
-                )
+                fix = f"See {self.logs / name}.log; then run again."
+                raise PartDownError(f"The sandbox's {name} stopped (exit {process.returncode}).", fix=fix)
+        if not self.logs.exists():
+            raise PartDownError(f"The world {self.logs.parent} was removed.", fix="Run again; it is made anew.")
 
     def get(self, url: str) -> "dict[str, object]":
         return self._answer("GET", url, None)
@@ -65,7 +68,9 @@ class Cloud:
     def _answer(self, method: str, url: str, body: object) -> "dict[str, object]":
         try:
             answer = _session.request(method, url, json=body, headers={"Authorization": f"Bearer {self.push_token}"}, timeout=90)
+            answer.raise_for_status()
         except requests.RequestException as fault:
+            time.sleep(DYING_SECONDS)
             self.check()
             raise PartDownError(f"{url} does not answer: {fault}", fix=f"See the logs in {self.logs}; then run again.") from fault
         parsed = answer.json()
@@ -158,6 +163,9 @@ def _stop(process: subprocess.Popen[str]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
 
 
 def _free_port() -> int:

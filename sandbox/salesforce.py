@@ -207,8 +207,11 @@ def _sandbox_routes(app: Flask, org: Org, flow_url: str, flow_secret: str) -> No
         if lead is None:
             return {"error": f"no lead {event['lead_id']}"}, 404
         lead.update({"Status": event["stage"], "Stage_Entered_Contacting__c": event["stage_entered_at"], "SystemModstamp": now()})
-        answer = session.post(flow_url, json={**event, "source": "flow"}, timeout=_CALLOUT_TIMEOUT_SECONDS)
-        return answer.json(), answer.status_code
+        try:
+            answer = session.post(flow_url, json={**event, "source": "flow"}, timeout=_CALLOUT_TIMEOUT_SECONDS)
+            return answer.json(), answer.status_code
+        except requests.RequestException as fault:
+            return {"error": f"the flow's callout failed: {fault}"}, 502
 
     @app.post("/sandbox/convert/<lead_id>")
     def convert(lead_id: str) -> ResponseReturnValue:
