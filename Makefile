@@ -12,6 +12,7 @@ UNTIL ?=
 LIMIT ?=
 WORLD ?= build/world
 PORT ?= 8080
+WORKERS ?= auto
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,7 +26,7 @@ serve: $(VENV)/.local ## Keep the sandbox up and print a ready curl line; PORT=8
 	@./leadscore serve --world $(WORLD) --port $(PORT)
 
 test: $(VENV)/.dev ## All tests
-	@$(BIN)/python -m pytest; status=$$?; \
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile; status=$$?; \
 	if [ $$status = 0 ]; then echo "make test: everything that ran passed; what was skipped says why above."; \
 	else echo "make test: FAILED (pytest exit $$status); see the failures above."; fi; exit $$status
 
