@@ -41,7 +41,7 @@ emulators: ## Install the BigQuery emulator for its wire tests (needs Python 3.1
 	@for python in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python; do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then found=$$python; break; fi; done; \
 	if [ -z "$$found" ]; then echo "make emulators: there is no Python 3.13 here, so the wire tests of BigQuery will skip."; exit 0; fi; \
-	$$found -m venv $(VENV)-bigquery && $(VENV)-bigquery/bin/pip install --disable-pip-version-check --quiet --require-hashes \
+	$$found -m venv $(VENV)-bigquery && $(VENV)-bigquery/bin/pip install --disable-pip-version-check -qq --require-hashes \
 	  -r requirements/bigquery_emulator.txt && echo "make emulators: the BigQuery emulator is in $(VENV)-bigquery."
 
 bench: $(VENV)/.dev ## Measure, each path beside the reference way
@@ -65,12 +65,12 @@ $(VENV)/bin/python:
 
 $(VENV)/.local: requirements/local.txt | $(VENV)/bin/python
 	@echo "Installing what the sandbox needs into $(VENV) (about a minute) ..."
-	@$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements/local.txt
+	@$(BIN)/pip install --disable-pip-version-check -qq --require-hashes -r requirements/local.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@echo "Installing what the checks need into $(VENV) ..."
-	@$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --disable-pip-version-check -qq --require-hashes -r requirements/dev.txt
 	@touch $@
 
 
