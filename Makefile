@@ -47,6 +47,12 @@ emulators: ## Install the BigQuery emulator for its wire tests (needs Python 3.1
 bench: $(VENV)/.dev ## Measure, each path beside the reference way
 	@$(BIN)/python -m tests.bench
 
+bundle: $(VENV)/.local ## The functions' source as one zip, the same bytes for the same source
+	@mkdir -p build && $(BIN)/python -m infra.bundle build/bundle | tee build/bundle.path
+
+boot: bundle ## Boot every entry point of the bundle alone, in an empty environment
+	@$(BIN)/python -m deploy.boot "$$(cat build/bundle.path)"
+
 lock: ## Compile requirements/*.in to *.txt with hashes
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet pip-tools
 	@cd requirements && for set in functions job local dev; do \
@@ -74,4 +80,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@touch $@
 
 
-.PHONY: help emulators install demo serve test check bench lock clean
+.PHONY: help emulators install demo serve test check bench bundle boot lock clean
