@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import xgboost
 
-from shared.asof.vector import Matrix
 from tests.bench.timing import Line, compare
 from training_job.families import trees_of
 
@@ -24,15 +23,15 @@ def lines() -> Iterator[Line]:
     trees = trees_of(booster)
     names = [f"f{i}" for i in range(COLUMNS)]
 
-    def ours(turn: int) -> Matrix:
+    def ours(turn: int) -> object:
         row = matrix[turn : turn + 1]
         trees.margins(row)
         return np.argsort(-np.abs(trees.contributions(row)[0]))[:5]
 
-    def library(turn: int) -> Matrix:
+    def library(turn: int) -> object:
         data = xgboost.DMatrix(pd.DataFrame(matrix[turn : turn + 1], columns=names), nthread=1)
         booster.predict(data)
-        return np.asarray(np.argsort(-np.abs(booster.predict(data, pred_contribs=True)[0, :-1]))[:5])
+        return np.argsort(-np.abs(booster.predict(data, pred_contribs=True)[0, :-1]))[:5]
 
     booster.feature_names = names
     yield compare("one lead, warm: margin and exact top 5 reasons", ("DataFrame, XGBoost predict + pred_contribs", library), ours, 200)
