@@ -47,6 +47,9 @@ emulators: ## Install the BigQuery emulator for its wire tests (needs Python 3.1
 bench: $(VENV)/.dev ## Measure, each path beside the reference way
 	@$(BIN)/python -m tests.bench
 
+bench-audit: $(VENV)/.dev ## Is every planted leak found, and none where there is none?
+	@$(BIN)/python -m tests.bench.audit
+
 bundle: $(VENV)/.local ## The functions' source as one zip, the same bytes for the same source
 	@mkdir -p build && $(BIN)/python -m infra.bundle build/bundle | tee build/bundle.path
 
@@ -80,4 +83,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@touch $@
 
 
-.PHONY: help emulators install demo serve test check bench bundle boot lock clean
+.PHONY: help emulators install demo serve test check bench bench-audit bundle boot lock clean

@@ -91,6 +91,10 @@ def summarise(world: World, registered: Registered, replayed: Replay, judged: Ju
             "labels": dict(registered.dataset.statuses),
             "rolling": {name: asdict(estimate) for name, estimate in trained.metrics.items()},
         },
+        "audit": {
+            "leaks": len(registered.audited.leaks),
+            "suspects": [f"{f.feature}: {f.sentence}" for f in registered.audited.findings if f.severity == "suspect"],
+        },
         "refused_features": world.contract.refused,
         "removed_features": {name: f"a clock: the week tells {share:.0%} of it" for name, share in trained.removed.items()},
         "metrics": {name: asdict(estimate) for name, estimate in judged.metrics.items()},
@@ -122,11 +126,8 @@ def _replay(world: World, limit: int | None, console: Console) -> Replay:
 
 
 def _judge(world: World) -> Judged:
-    warehouse = world.warehouse(threads=2)
-    try:
+    with world.reading() as warehouse:
         return judge_replay(warehouse, world.contract, world.matured_by)
-    finally:
-        warehouse.close()
 
 
 @contextmanager

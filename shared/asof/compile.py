@@ -21,15 +21,20 @@ def served(contract: Contract) -> Query:
     return Query(f"asof_{contract.name}", vectors_sql(contract, SERVED_ASKS), {"asks": ASK})
 
 
-def vectors_sql(contract: Contract, asks: str) -> str:
+AT_THE_ASK = "ask.as_of"
+"""Until when a row may have become known: the instant asked about."""
+
+
+def vectors_sql(contract: Contract, asks: str, known: str = AT_THE_ASK) -> str:
     """One row per ask: `lead_id, as_of`, `found_<source>` for each required source, then each usable feature.
 
-    `asks` is any SELECT of `lead_id, crd, as_of`; it is all that differs between training and serving.
+    `asks` is any SELECT of `lead_id, crd, as_of`; it is all that differs between training and serving. The leak audit
+    alone sets `known` to a later instant, to see what hindsight would change.
     """
     features = contract.computed
     ctes = [("asks", asks)]
     for name, source in contract.sources.items():
-        ctes += [(f"rows_{name}", _rows_sql(contract, source)), (f"source_{name}", _source_sql(contract, name))]
+        ctes += [(f"rows_{name}", _rows_sql(contract, source, known)), (f"source_{name}", _source_sql(contract, name))]
     ctes.append(("level_0", _joined_sql(contract, features)))
     layers = _layers(contract, features)
     for level, layer in enumerate(layers):
@@ -58,10 +63,10 @@ def _select(columns: list[str], tail: str = "") -> str:
     return "SELECT\n  " + ",\n  ".join(columns) + (f"\n{tail}" if tail else "")
 
 
-def _rows_sql(contract: Contract, source: Source) -> str:
+def _rows_sql(contract: Contract, source: Source, known: str) -> str:
     upstream, _, column = source.on.partition(".")
     asking, ask_key = ("asks", source.on) if source.on in ASK else (f"source_{upstream}", f"{upstream}__{column}")
-    conditions = [f"s.`{_key(contract, source)}` = ask.{ask_key}", *_visible(source)]
+    conditions = [f"s.`{_key(contract, source)}` = ask.{ask_key}", *_visible(source, known)]
     joined = f"FROM {asking} AS ask\nLEFT JOIN {table_name(source.table or contract.lead.table)} AS s\n  ON "
     tail = joined + "\n  AND ".join(conditions) + _one_version(source)
     return _select(["ask.lead_id AS ask_lead_id", "ask.as_of", f"ask.{ask_key} AS ask_key", "s.*"], tail)
@@ -71,8 +76,15 @@ def _key(contract: Contract, source: Source) -> str:
     return source.key or contract.lead.key
 
 
-def _visible(source: Source) -> Iterator[str]:
-    yield f"{instant(f's.`{source.known_at}`')} <= ask.as_of"
+def known_instant(source: Source) -> str:
+    """When a row of the source could first have been known: its own column, or the declared lag after its event."""
+    if source.known_at:
+        return instant(f"s.`{source.known_at}`")
+    return f"TIMESTAMP_ADD({instant(f's.`{source.event_time}`')}, INTERVAL {source.lag_days} DAY)"
+
+
+def _visible(source: Source, known: str) -> Iterator[str]:
+    yield f"{known_instant(source)} <= {known}"
     if source.event_time:
         yield f"{instant(f's.`{source.event_time}`')} <= ask.as_of"
     if source.max_age_days:
@@ -86,7 +98,7 @@ def _one_version(source: Source) -> str:
     if source.kind == "history" and not source.grain:
         return ""
     within = ["ask.lead_id", "ask.as_of", *(f"s.`{column}`" for column in source.grain)]
-    clocks = [source.known_at] if source.kind == "history" else [source.event_time, source.known_at]
+    clocks = [source.known_at or source.event_time] if source.kind == "history" else [source.event_time, source.known_at]
     latest = ", ".join(f"s.`{column}` DESC" for column in clocks if column)
     return f"\nQUALIFY ROW_NUMBER() OVER (PARTITION BY {', '.join(within)} ORDER BY {latest}) = 1"
 

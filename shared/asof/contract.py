@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Mapping
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -63,16 +64,37 @@ class Lead(Document):
     lag_days: Annotated[int, Field(ge=0)] = 0
 
 
+class Waiver(Document):
+    """A person takes a risk by name, for a reason, until a day."""
+
+    by: Annotated[str, Field(min_length=1)]
+    reason: Annotated[str, Field(min_length=1)]
+    expires: date
+
+    def expired(self, today: date) -> bool:
+        return today > self.expires
+
+
+class LeakWaiver(Waiver):
+    """A finding of the leak audit that a person answers for: the rule `rule` about `feature`."""
+
+    feature: str
+    rule: str
+
+
 class Source(Document):
     """Where features come from, and when each row could first have been known.
 
     event: one row a lead, as it stood at the event. vintage: the latest visible row by `event_time`.
     history: all visible rows, which features aggregate. `on` is `lead_id`, `crd`, or a column of an earlier
-    source such as `job.firm_crd`. `grain` names the columns that identify a row across its versions.
+    source such as `job.firm_crd`. `grain` names the columns that identify a row across its versions. A source that
+    cannot say when its rows were known declares how late they come (`lag_days` after event_time) under a waiver.
     """
 
     kind: Literal["event", "vintage", "history"]
-    known_at: Name
+    known_at: Name | None = None
+    lag_days: Annotated[int, Field(ge=0)] | None = None
+    waiver: Waiver | None = None
     table: TableName | None = None
     key: Name | None = None
     on: str = "lead_id"
@@ -88,6 +110,11 @@ class Source(Document):
             raise broken_rule(f"a {self.kind} source needs event_time: the column that says when the row happened")
         if self.max_age_days is not None and self.kind != "vintage":
             raise broken_rule("max_age_days is for vintage sources")
+        declared = self.event_time is not None and self.lag_days is not None and self.waiver is not None
+        if self.known_at is None and not declared:
+            raise broken_rule("a source without known_at needs event_time, lag_days, and a waiver with by, reason and expires")
+        if self.known_at is not None and self.lag_days is not None:
+            raise broken_rule("give known_at or lag_days, not both: a lag is only for a source that cannot say when it knew")
         return self
 
 
@@ -138,6 +165,7 @@ class Contract(Document):
     lead: Lead
     missing: tuple[str, ...] = ()
     deny: tuple[Name, ...] = ()
+    waivers: tuple[LeakWaiver, ...] = ()
     sources: Mapping[str, Source]
     features: Annotated[tuple[Feature, ...], Field(min_length=1)]
 
@@ -211,5 +239,17 @@ class Contract(Document):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
-def load_contract(path: Path) -> Contract:
-    return load(path, Contract, ContractError)
+def load_contract(path: Path, today: date | None = None) -> Contract:
+    """The contract at `path`. With `today`, a waiver that has run out is a ContractError."""
+    contract = load(path, Contract, ContractError)
+    if today is not None:
+        refuse_expired(contract, today)
+    return contract
+
+
+def refuse_expired(contract: Contract, today: date) -> None:
+    sources = ((f"source {name}", source.waiver) for name, source in contract.sources.items() if source.waiver)
+    findings = ((f"rule {waiver.rule} on {waiver.feature}", waiver) for waiver in contract.waivers)
+    over = [f"{what}: the waiver of {w.by} expired on {w.expires}" for what, w in (*sources, *findings) if w.expired(today)]
+    if over:
+        raise ContractError("; ".join(over) + ".", fix="Mend the cause, or have a person renew the waiver with a later day.")
