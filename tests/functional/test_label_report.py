@@ -42,7 +42,7 @@ def _warehouse(path: Path, rows: Sequence[tuple[str, datetime, datetime | None, 
 def test_counts_add_up_and_lags_are_those_of_the_rows(tmp_path: Path) -> None:
     at = datetime(2025, 1, 1, tzinfo=UTC)
     wins = {"a": 0.5, "b": 3, "c": 20, "d": 40, "e": -2}
-    rows = [(name, at, at + days * DAY, KNOWN) for name, days in wins.items()]
+    rows: list[tuple[str, datetime, datetime | None, datetime]] = [(name, at, at + days * DAY, KNOWN) for name, days in wins.items()]
     rows += [("never", at, None, KNOWN), ("fresh", KNOWN - 3 * DAY, None, KNOWN)]
     rows += [("again", at - 20 * DAY, None, KNOWN - 60 * DAY), ("again", at, None, KNOWN)]
     report = label_report(_warehouse(tmp_path, rows), CONTRACT, KNOWN)

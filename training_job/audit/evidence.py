@@ -27,6 +27,7 @@ _MIN_POSITIVES = 20
 class Evidence:
     """Mature leads in order of contact, `rows` of them; a category is coded by its level's place, missing is NaN.
 
+    outcome: 1 for a positive. ever: 1 if the outcome came at all, after the window too.
     then: each feature as known at the contact, the value a model is trained on. hindsight: about the same instant,
     from all that is known by `known_by`. today: asked about `known_by` itself. earlier: asked a month before contact.
     """
@@ -38,6 +39,7 @@ class Evidence:
     crd: Floats
     contacted_at: NDArray[np.datetime64]
     outcome: Floats
+    ever: Floats
     then: Values
     hindsight: Values
     today: Values
@@ -92,6 +94,7 @@ def gather(warehouse: BulkWarehouse, contract: Contract, known_by: datetime, say
         crd=leads["crd"].to_numpy(np.float64, na_value=np.nan),
         contacted_at=instants(leads["contacted_at"]),
         outcome=(leads["status"] == POSITIVE).to_numpy(np.float64),
+        ever=leads["outcome_at"].notna().to_numpy(np.float64),
         **{name: _coded(contract, frame) for name, frame in values.items()},
     )
 

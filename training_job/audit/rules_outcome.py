@@ -42,7 +42,7 @@ def presence(e: Evidence) -> Iterator[Finding]:
         there = np.isfinite(then)
         if min(there.sum(), (~there).sum()) < MIN_PRESENT:
             continue
-        seen = _presence(e, there)
+        seen = max((_presence(e, there, won) for won in (e.outcome, e.ever)), key=lambda each: abs(each.z))
         telling = max(seen.ratio, 1 / max(seen.ratio, 1e-9))
         evidence = {"present_share": seen.share, "rate_ratio": seen.ratio, "z": seen.z, "old_minus_new": seen.drift, "rows": e.rows}
         how = f"Leads with a value convert {seen.ratio:.1f} times as often as those without (z {seen.z:.1f})"
@@ -155,9 +155,9 @@ def shuffled(e: Evidence) -> Iterator[Finding]:
         )
 
 
-def _presence(e: Evidence, there: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> Presence:
-    ranked = within(there.astype(np.float64), e.outcome, e.month)
-    with_value, without = e.outcome[there].mean(), e.outcome[~there].mean()
+def _presence(e: Evidence, there: "np.ndarray[tuple[int], np.dtype[np.bool_]]", won: Floats) -> Presence:
+    ranked = within(there.astype(np.float64), won, e.month)
+    with_value, without = won[there].mean(), won[~there].mean()
     oldest, newest = e.age_days >= np.quantile(e.age_days, 0.75), e.age_days <= np.quantile(e.age_days, 0.25)
     drift, drift_z = _difference(there[oldest].astype(np.float64), there[newest].astype(np.float64))
     return Presence(float(there.mean()), float(with_value / max(without, 1e-9)), ranked.z, drift, drift_z)
