@@ -12,6 +12,7 @@ from shared.config import ROOT
 from shared.model.registry import Registry
 from training_job.dataset import Dataset, load_dataset
 from training_job.policy import training
+from training_job.statistics import fit_statistics
 from training_job.train import Trained, train
 
 
@@ -29,10 +30,11 @@ def train_and_register(world: World, say: Callable[[str], None]) -> Registered:
     say("asking what was known at each contact")
     warehouse = world.warehouse(threads=4)
     try:
-        dataset = load_dataset(warehouse, world.contract, world.known_by)
+        contract = fit_statistics(warehouse, world.contract, world.known_by)
+        dataset = load_dataset(warehouse, contract, world.known_by)
     finally:
         warehouse.close()
-    trained = train(dataset, world.contract, world.known_by, training(folder), policies.bands(folder), say)
+    trained = train(dataset, contract, world.known_by, training(folder), policies.bands(folder), say)
     registry(world.path).save(trained.files)
     return Registered(trained, dataset)
 

@@ -57,7 +57,7 @@ def test_a_fault_in_a_feature_is_named(tmp_path: Path, line: str, said: str) -> 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("{kind: event}", "sources.calls.known_at: Field required"),
+        ("{kind: event}", "contract.yaml:4: sources.calls: give known_at, or event_time with lag_days and a waiver"),
         ("{kind: vintage, known_at: k}", "needs event_time"),
         ("{kind: event, known_at: k, on: crd}", "lead.crd names no column"),
         ("{kind: event, known_at: k, on: firm.crd}", "earlier source"),
