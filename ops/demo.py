@@ -91,7 +91,11 @@ def summarise(world: World, registered: Registered, replayed: Replay, judged: Ju
             "labels": dict(registered.dataset.statuses),
             "rolling": {name: asdict(estimate) for name, estimate in trained.metrics.items()},
         },
-        "refused_features": world.contract.refused,
+        "refused_features": {
+            f.name: world.contract.refused[f.name]
+            for f in world.contract.features
+            if f.name in world.contract.refused and world.contract.selects(f)
+        },
         "removed_features": {name: f"a clock: the week tells {share:.0%} of it" for name, share in trained.removed.items()},
         "metrics": {name: asdict(estimate) for name, estimate in judged.metrics.items()},
         "mean_predicted": judged.mean_predicted,

@@ -25,8 +25,9 @@ class Market:
 
 def make_market(seed: int, *, reps: int = 32_000, leads: int = 30_000, firms: int = 500) -> Market:
     """A market of `reps` advisors at `firms` firms, of whom `leads` are contacted from 2024-02 to 2025-10."""
-    streams = iter(np.random.SeedSequence(seed).spawn(3))
+    streams = iter(np.random.SeedSequence(seed).spawn(4))
     careers = simulate(np.random.default_rng(next(streams)), reps, firms)
-    vendor = extracts(np.random.default_rng(next(streams)), careers)
-    crm, people, truth = contact(np.random.default_rng(next(streams)), careers, leads)
+    filings, contacts, facts = (np.random.default_rng(stream) for stream in streams)
+    vendor = extracts(filings, facts, careers)
+    crm, people, truth = contact(contacts, careers, leads)
     return Market({**vendor, **crm}, people, truth)

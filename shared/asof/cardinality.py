@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from shared.asof.compile import key_of, table_name, used_sources, version_columns
+from shared.asof.compile import used_sources
 from shared.asof.contract import Contract, Source
+from shared.asof.visible import key_of, table_name, version_columns
 from shared.errors import FanOut
 from shared.ports import Query, Warehouse
 

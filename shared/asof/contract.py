@@ -10,12 +10,13 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from shared.asof.declared import DERIVED, Feature, Fitted, Lead, Name, Outcome, Source, Statistic, Waiver, column_name
+from shared.asof.declared import ASKED, DERIVED, Feature, Fitted, Lead, Name, Outcome, Source, Statistic, Waiver, column_name
 from shared.clock import SystemClock
 from shared.documents import Document, Fault, broken_rules, load
 from shared.errors import ContractError
 
 __all__ = [
+    "ASKED",
     "DERIVED",
     "Contract",
     "Feature",
@@ -68,12 +69,12 @@ class Contract(Document):
             at = ("features", index)
             if feature.name in names[:index]:
                 yield Fault((*at, "name"), f"feature {feature.name} is defined twice")
-            if feature.source not in {*self.sources, DERIVED}:
+            if feature.source not in {*self.sources, DERIVED, ASKED}:
                 yield Fault((*at, "source"), f"feature {feature.name}: no source {feature.source!r}; there are {', '.join(self.sources)}")
             if feature.source == DERIVED and not self._inputs[feature.name]:
                 yield Fault((*at, "sql"), f"feature {feature.name} is derived, but its sql names no feature declared before it")
-            for param in sorted(params_of(feature.sql) - self.params.keys()):
-                yield Fault((*at, "sql"), f"feature {feature.name}: no statistic fills @{param}; {_listed(self.params)}")
+            for param in sorted(params_of(feature.sql) - self.statistics.keys()):
+                yield Fault((*at, "sql"), f"feature {feature.name}: no statistic fills @{param}; {_listed(self.statistics)}")
 
     def _statistic_faults(self) -> Iterator[Fault]:
         by_name = {feature.name: feature for feature in self.features}
@@ -102,15 +103,9 @@ class Contract(Document):
         if feature in seen or feature not in self._inputs:
             return set()
         seen |= {feature}
-        used = params_of(self._by_name[feature].sql)
-        own = {name for name, statistic in self.statistics.items() if statistic.params(name).keys() & used}
+        own = params_of(self._by_name[feature].sql) & self.statistics.keys()
         deeper = [*self._inputs[feature], *(self.statistics[name].of for name in own)]
         return own.union(*(self._rests_on(name, seen) for name in deeper))
-
-    @cached_property
-    def params(self) -> dict[str, str]:
-        """The query parameters that statistics fill, with their types."""
-        return {param: kind for name, statistic in self.statistics.items() for param, kind in statistic.params(name).items()}
 
     @cached_property
     def _by_name(self) -> dict[str, Feature]:
@@ -143,6 +138,12 @@ class Contract(Document):
             elif built_on := next((name for name in self.inputs(feature) if name in reasons), None):
                 reasons[feature.name] = f"it is computed from {built_on}, which is refused"
         return reasons
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Every group that has a feature a model may see, in declared order."""
+        seen = (f for f in self.features if f.name not in self.refused and not f.helper)
+        return tuple(dict.fromkeys(group for feature in seen for group in feature.all_groups))
 
     def selects(self, feature: Feature) -> bool:
         """Whether it belongs to the groups a model is trained on."""

@@ -11,10 +11,11 @@ from shared.documents import Document, broken_rule
 
 DERIVED = "features"
 """The pseudo-source of features computed from other features."""
+ASKED = "ask"
+"""The pseudo-source of features of the question itself: when it is asked."""
 
 Dtype = Literal["float", "bool", "category", "text"]
 Unit = Literal["$", "$m", "%", "count", "days", "months", "years", "miles", "ratio", "points", "code"]
-Rank = Annotated[int, Field(gt=0)]
 
 
 def column_name(header: str) -> str:
@@ -108,7 +109,7 @@ class Source(Document):
 
 
 class Statistic(Document):
-    """A number or words of the training rows, fitted once, kept in the artefact, and given to the query as parameters.
+    """A number or words of the training rows, fitted once, kept in the artefact, and given to the query as a parameter.
 
     median and quantile (with `q`) of a number; top: the `n` most frequent values of a text or category, ties by name.
     """
@@ -116,7 +117,7 @@ class Statistic(Document):
     of: Name
     take: Literal["median", "quantile", "top"]
     q: Annotated[float, Field(gt=0, lt=1)] | None = None
-    n: Rank | None = None
+    n: Annotated[int, Field(gt=0)] | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> "Statistic":
@@ -124,9 +125,10 @@ class Statistic(Document):
             raise broken_rule("a quantile has q, a top has n, a median neither")
         return self
 
-    def params(self, name: str) -> dict[str, str]:
-        """The query parameters it fills, with their types: `name`, or `name_1` to `name_n`."""
-        return {f"{name}_{rank}": "STRING" for rank in range(1, self.n + 1)} if self.n else {name: "FLOAT64"}
+    @property
+    def param_type(self) -> str:
+        """The type of the query parameter it fills, which has its name."""
+        return "FLOAT64" if self.n is None else "ARRAY<STRING>"
 
 
 class Feature(Document):
@@ -184,5 +186,5 @@ class Feature(Document):
         return self
 
 
-Fitted = Mapping[str, float | str | None]
-"""Query parameters by name, as statistics were fitted on the training rows."""
+Fitted = Mapping[str, float | tuple[str, ...]]
+"""Statistics by name, as they were fitted on the training rows."""

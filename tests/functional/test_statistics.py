@@ -26,8 +26,8 @@ FEATURES = """features:
   - {name: is_rich, source: features, sql: "aum > @aum_median", dtype: bool}
   - {name: excess, source: features, sql: "aum - @aum_median", dtype: float}
   - {name: far_above, source: features, sql: "excess > @excess_q75", dtype: bool}
-  - {name: in_first_metro, source: features, sql: "metro = @metro_top_1", dtype: bool}
-  - {name: in_third_metro, source: features, sql: "metro = @metro_top_3", dtype: bool}
+  - {name: in_first_metro, source: features, sql: "metro = @metro_top[SAFE_OFFSET(0)]", dtype: bool}
+  - {name: in_third_metro, source: features, sql: "metro = @metro_top[SAFE_OFFSET(2)]", dtype: bool}
 """
 CONTRACT = (
     HEAD
@@ -82,7 +82,7 @@ def _reps(warehouse: DuckDBWarehouse, crds: list[int], metro: tuple[str | None, 
 
 def test_statistics_are_of_the_training_rows_alone_and_one_can_rest_on_another(warehouse: DuckDBWarehouse, contract: Contract) -> None:
     fitted = fit_statistics(warehouse, contract, KNOWN_BY)
-    assert fitted.fitted == {"aum_median": 30, "excess_q75": 10, "metro_top_1": "a", "metro_top_2": "b", "metro_top_3": None}
+    assert fitted.fitted == {"aum_median": 30, "excess_q75": 10, "metro_top": ("a", "b")}
     assert fitted.hash != contract.hash
 
 
@@ -111,7 +111,7 @@ def test_a_feature_that_is_always_missing_is_named_before_anything_is_trained(wa
 
 def test_a_join_that_multiplies_names_the_keys_in_training_and_in_serving(warehouse: DuckDBWarehouse, contract: Contract) -> None:
     _reps(warehouse, [1, 2, 2, 3, 4, 5, 5, 5])
-    fitted = contract.with_fitted({"aum_median": 1.0, "excess_q75": 1.0, "metro_top_1": "a", "metro_top_2": "b", "metro_top_3": None})
+    fitted = contract.with_fitted({"aum_median": 1.0, "excess_q75": 1.0, "metro_top": ("a", "b")})
     with pytest.raises(FanOut, match=r"vendor.reps\) holds 2 keys more than once: crd 5 .*\(3 rows\); crd 2 .*\(2 rows\)"):
         load_dataset(warehouse, fitted, KNOWN_BY)
     with pytest.raises(FanOut, match=r"holds 1 keys more than once: crd 2 "):
