@@ -14,6 +14,7 @@ from training_job.audit.findings import Report
 from training_job.audit.run import audit, refuse_leaks
 from training_job.dataset import Dataset, load_dataset
 from training_job.policy import training
+from training_job.statistics import fit_statistics
 from training_job.train import Trained, train
 
 
@@ -33,11 +34,12 @@ def train_and_register(world: World, say: Callable[[str], None]) -> Registered:
     """
     folder = ROOT / "policies"
     with world.reading() as warehouse:
-        audited = audit(warehouse, world.contract, world.known_by, datetime.now(UTC).date(), lambda step: say(f"audit: {step}"))
+        contract = fit_statistics(warehouse, world.contract, world.known_by)
+        audited = audit(warehouse, contract, world.known_by, datetime.now(UTC).date(), lambda step: say(f"audit: {step}"))
         refuse_leaks(audited)
         say("asking what was known at each contact")
-        dataset = load_dataset(warehouse, world.contract, world.known_by)
-    trained = train(dataset, world.contract, world.known_by, training(folder), policies.bands(folder), say)
+        dataset = load_dataset(warehouse, contract, world.known_by)
+    trained = train(dataset, contract, world.known_by, training(folder), policies.bands(folder), say)
     registry(world.path).save(trained.files)
     return Registered(trained, dataset, audited)
 

@@ -1,11 +1,14 @@
 """Asks to vectors: the one way a feature value comes about, in training and in serving."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
-from shared.asof.compile import served
+from shared.asof.cardinality import twins
+from shared.asof.compile import fitted_params, served
 from shared.asof.contract import Contract
 from shared.errors import Terminal, UnknownCrd, UnknownLead
 from shared.lead import Ask
+from shared.log import log
 from shared.ports import Query, Warehouse
 from shared.score import Value
 
@@ -15,9 +18,14 @@ Vector = Mapping[str, Value]
 def answer(warehouse: Warehouse, contract: Contract, asks: Sequence[Ask]) -> list[Vector | Terminal]:
     """For each ask, in order, its vector as known at `as_of`, or why there is none.
 
-    Asks are distinct in (lead_id, as_of). Errors that concern all of them are raised.
+    Asks are distinct in (lead_id, as_of). Errors that concern all of them are raised: FanOut when a source holds rows
+    twice, so that an ask has more than one answer. A source whose latest row is too old is logged.
     """
-    rows = warehouse.query(_query(contract), asks=[{"lead_id": a.lead_id, "crd": a.crd, "as_of": a.as_of} for a in asks])
+    given = [{"lead_id": ask.lead_id, "crd": ask.crd, "as_of": ask.as_of} for ask in asks]
+    rows = warehouse.query(_query(contract), asks=given, **fitted_params(contract))
+    if len(rows) > len(asks):
+        raise twins(warehouse, contract, [ask.crd for ask in asks if ask.crd is not None])
+    _log_stale(row["stale"] for row in rows)
     found = {(row["lead_id"], row["as_of"]): row for row in rows}
     return [_vector(contract, ask, found[ask.lead_id, ask.as_of]) for ask in asks]
 
@@ -47,6 +55,12 @@ def _unknown(source: str, on: str, ask: Ask) -> Terminal:
         f"{source} has no fresh row of the advisor of lead {ask.lead_id} known at {at}.",
         fix="Check the CRD in Salesforce, or load the vendor file that holds it, then replay.",
     )
+
+
+def _log_stale(said: Iterable[object]) -> None:
+    stale = Counter(source for names in said for source in str(names).split())
+    if stale:
+        log.warning("sources_stale", **stale)
 
 
 def _number(value: object) -> Value:

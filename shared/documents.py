@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,9 +23,22 @@ class Document(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A rule broken at a key below the part that is checked."""
+
+    key: Key
+    text: str
+
+
 def broken_rule(text: str) -> PydanticCustomError:
     """What a validator raises: the sentence a person reads, as it is."""
-    return PydanticCustomError("rule", "{text}", {"text": text})
+    return broken_rules([Fault((), text)])
+
+
+def broken_rules(faults: Sequence[Fault]) -> PydanticCustomError:
+    """Several at once, each at its own key."""
+    return PydanticCustomError("rule", "{text}", {"text": "; ".join(fault.text for fault in faults), "faults": tuple(faults)})
 
 
 class _Loader(yaml.SafeLoader):
@@ -58,11 +73,22 @@ def load(path: Path, model: type[M], error: type[LeadscoreError] = Refused) -> M
 
 
 def _complaints(path: Path, text: str, fault: ValidationError) -> Iterator[str]:
-    lines = dict(_lines(yaml.compose(text, _Loader), ()))
     for item in fault.errors():
-        key = tuple(item["loc"])
-        known = next((key[:n] for n in range(len(key), 0, -1) if key[:n] in lines), ())
-        yield f"{path}:{lines.get(known, 1)}: {_spell(key)}: {item['msg']}"
+        said = item.get("ctx", {}).get("faults") or (Fault((), item["msg"]),)
+        yield from (located(path, text, Fault((*item["loc"], *each.key), each.text)) for each in said)
+
+
+def located(path: Path, text: str, fault: Fault) -> str:
+    """The fault as `file:line: key: what is wrong`."""
+    lines = line_numbers(text)
+    known = next((fault.key[:n] for n in range(len(fault.key), 0, -1) if fault.key[:n] in lines), ())
+    return f"{path}:{lines.get(known, 1)}: {_spell(fault.key)}: {fault.text}"
+
+
+@lru_cache(maxsize=8)
+def line_numbers(text: str) -> dict[Key, int]:
+    """The line of every key of a YAML text, from 1."""
+    return dict(_lines(yaml.compose(text, _Loader), ()))
 
 
 def _lines(node: yaml.Node | None, key: Key) -> Iterator[tuple[Key, int]]:

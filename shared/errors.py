@@ -48,6 +48,10 @@ class SchemaMismatch(Terminal):
     """The columns at hand are not the columns the model was trained on."""
 
 
+class FanOut(Terminal):
+    """A source holds the same row twice, so a question has more than one answer."""
+
+
 class CrmRefused(Terminal):
     """Salesforce refused a record for a reason that retrying cannot mend."""
 

@@ -7,11 +7,13 @@ from datetime import datetime
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from shared.asof.compile import found_columns, table_name, vectors_sql
+from shared.asof.cardinality import assert_single
+from shared.asof.compile import fitted_params, found_columns, statistic_params, table_name, used_sources, vectors_sql
 from shared.asof.contract import Contract
-from shared.asof.labels import NEGATIVE, POSITIVE, labels, labels_sql
+from shared.asof.labels import POSITIVE, labels, mature_asks_sql
 from shared.asof.vector import Matrix, Schema
 from shared.errors import DataError
 from shared.ports import BulkWarehouse, Query
@@ -47,14 +49,16 @@ class Dataset:
 def load_dataset(warehouse: BulkWarehouse, contract: Contract, known_by: datetime) -> Dataset:
     """Labels and vectors as known by `known_by`. DataError when the contract names what the tables do not have."""
     check_columns(warehouse, contract)
+    assert_single(warehouse, contract)
     labelled = warehouse.arrow(labels(contract), known_by=known_by).to_pandas()
-    vectors = warehouse.arrow(_mature_vectors(contract), known_by=known_by)
+    vectors = warehouse.arrow(_mature_vectors(contract), known_by=known_by, **fitted_params(contract))
     found = vectors.select(["lead_id", *found_columns(contract)]).to_pandas()
     matched = found[found_columns(contract)].all(axis=1).to_numpy(dtype=bool)
     schema = Schema.of(contract)
     kept = vectors.filter(matched)
     rows = kept.select(["lead_id"]).to_pandas().merge(labelled, on="lead_id", validate="one_to_one")
     order = np.lexsort((rows["lead_id"], rows["contacted_at"]))
+    _refuse_empty(kept, schema)
     columns = {column.name: _values(kept, column.name, bool(column.levels)) for column in schema.columns}
     return Dataset(
         lead_ids=rows["lead_id"].iloc[order].tolist(),
@@ -65,6 +69,15 @@ def load_dataset(warehouse: BulkWarehouse, contract: Contract, known_by: datetim
         statuses=dict(Counter(labelled["status"])),
         unmatched=int((~matched).sum()),
     )
+
+
+def _refuse_empty(vectors: pa.Table, schema: Schema) -> None:
+    empty = [name for name in schema.names if len(vectors) and vectors.column(name).null_count == len(vectors)]
+    if empty:
+        raise DataError(
+            f"{', '.join(empty)}: missing in every one of {len(vectors):,} training rows.",
+            fix="Load the source, mend the column in the contract, or train on groups that do without it.",
+        )
 
 
 def require_enough(dataset: Dataset, policy: TrainingPolicy) -> None:
@@ -86,7 +99,7 @@ def check_columns(warehouse: BulkWarehouse, contract: Contract) -> None:
     wanted = [
         (lead.table, c, "lead") for c in (lead.key, lead.crd, lead.contacted_at, lead.known_at, lead.outcome.column, lead.outcome.event_at)
     ]
-    for name, source in contract.sources.items():
+    for name, source in used_sources(contract, contract.computed).items():
         clocks = (source.key or lead.key, source.known_at, source.event_time, *source.grain)
         wanted += [(source.table or lead.table, column, f"source {name}") for column in clocks]
         features = [f for f in contract.computed if f.source == name]
@@ -100,8 +113,9 @@ def check_columns(warehouse: BulkWarehouse, contract: Contract) -> None:
 
 
 def _mature_vectors(contract: Contract) -> Query:
-    asks = f"SELECT lead_id, crd, contacted_at AS as_of FROM (\n{labels_sql(contract)})\nWHERE status IN ('{POSITIVE}', '{NEGATIVE}')"
-    return Query(f"train_{contract.name}", vectors_sql(contract, asks), {"known_by": "TIMESTAMP"})
+    return Query(
+        f"train_{contract.name}", vectors_sql(contract, mature_asks_sql(contract)), {"known_by": "TIMESTAMP", **statistic_params(contract)}
+    )
 
 
 def _values(vectors, name: str, category: bool):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202, FBT001

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
+from sandbox.market.attributes import draw_firms, draw_people, firm_columns, rep_columns
 from sandbox.market.careers import FIRST_MONTH, MONTHS, Careers, Ints
 
 VINTAGES = np.array(
@@ -19,10 +20,11 @@ FILING_LAG_DAYS = 20
 HISTORY_FROM = np.datetime64("2023-12", "M")
 
 
-def extracts(random: np.random.Generator, careers: Careers) -> dict[str, pa.Table]:
+def extracts(random: np.random.Generator, facts: np.random.Generator, careers: Careers) -> dict[str, pa.Table]:
+    """Every vendor table. `random` decides when a job is filed; `facts` draws what files say beyond jobs."""
     return {
-        "vendor.rep_snapshots": _reps(careers),
-        "vendor.firm_snapshots": _firms(careers),
+        "vendor.rep_snapshots": _reps(facts, careers),
+        "vendor.firm_snapshots": _firms(facts, careers),
         "vendor.firm_months": _firm_months(careers),
         "vendor.employment": _employment(random, careers),
     }
@@ -44,31 +46,29 @@ def _vintage(vintage: np.datetime64, rows: int) -> dict[str, pa.Array]:
     }
 
 
-def _present_firms(careers: Careers, vintage: np.datetime64) -> Ints:
-    everyone = np.arange(careers.reps)
-    return careers.firm[careers.job_at(everyone, np.full(careers.reps, vintage.astype(np.int64)))]
+def _present_jobs(careers: Careers, vintage: np.datetime64) -> Ints:
+    return careers.job_at(np.arange(careers.reps), np.full(careers.reps, vintage.astype(np.int64)))
 
 
-def _reps(careers: Careers) -> pa.Table:
-    everyone = rep_crd(np.arange(careers.reps))
-    files = [
-        pa.table({"rep_crd": everyone, "firm_crd": firm_crd(_present_firms(careers, v)), **_vintage(v, careers.reps)}) for v in VINTAGES
-    ]
+def _reps(facts: np.random.Generator, careers: Careers) -> pa.Table:
+    everyone, people = rep_crd(np.arange(careers.reps)), draw_people(facts, careers.reps)
+    files = []
+    for vintage in VINTAGES:
+        job = _present_jobs(careers, vintage)
+        said = rep_columns(careers, people, int(vintage.astype(np.int64)), job)
+        ids = {"rep_crd": everyone, "firm_crd": firm_crd(careers.firm[job])}
+        files.append(pa.table({**ids, **_vintage(vintage, careers.reps), **said}))
     return pa.concat_tables(files)
 
 
-def _firms(careers: Careers) -> pa.Table:
-    firms = len(careers.bleed)
-    files = [
-        pa.table(
-            {
-                "firm_crd": firm_crd(np.arange(firms)),
-                "number_of_reps": np.bincount(_present_firms(careers, v), minlength=firms),
-                **_vintage(v, firms),
-            }
-        )
-        for v in VINTAGES
-    ]
+def _firms(facts: np.random.Generator, careers: Careers) -> pa.Table:
+    count, drawn = len(careers.bleed), draw_firms(facts, careers)
+    files = []
+    for vintage in VINTAGES:
+        reps = np.bincount(careers.firm[_present_jobs(careers, vintage)], minlength=count)
+        said = firm_columns(careers, drawn, reps, int(vintage.astype(np.int64)))
+        ids = {"firm_crd": firm_crd(np.arange(count)), "number_of_reps": reps}
+        files.append(pa.table({**ids, **_vintage(vintage, count), **said}))
     return pa.concat_tables(files)
 
 

@@ -1,206 +1,136 @@
 """The contract: the one place that says what a lead is, where the clocks are, and what each feature is."""
 
 import hashlib
-import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from shared.documents import Document, broken_rule, load
+from shared.asof.declared import ASKED, DERIVED, Feature, Fitted, Lead, LeakWaiver, Name, Outcome, Source, Statistic, Waiver, column_name
+from shared.clock import SystemClock
+from shared.documents import Document, Fault, broken_rules, load
 from shared.errors import ContractError
 
-DERIVED = "features"
-"""The pseudo-source of features computed from other features."""
-
-Dtype = Literal["float", "bool", "category"]
-
-
-def column_name(header: str) -> str:
-    """A CSV header or column as BigQuery can hold it: `emp.var.rate` becomes `emp_var_rate`."""
-    return re.sub(r"\W", "_", header.strip())
-
-
-def _name(text: str) -> str:
-    name = column_name(text)
-    if not re.fullmatch(r"[A-Za-z_]\w{0,127}", name):
-        raise broken_rule(f"{text!r} cannot be a column name; use letters, digits and _, not starting with a digit")
-    return name
-
-
-Name = Annotated[str, AfterValidator(_name)]
-TableName = Annotated[str, Field(pattern=r"^([A-Za-z_]\w*\.)?[A-Za-z_]\w*$")]
-
-
-class Outcome(Document):
-    """When a lead is a positive: an event within `window_days` of the contact, or a value of a column."""
-
-    event_at: Name | None = None
-    column: Name | None = None
-    positive: str | None = None
-    window_days: Annotated[int, Field(ge=0)] = 0
-
-    @model_validator(mode="after")
-    def _one_way(self) -> "Outcome":
-        by_value = self.column is not None and self.positive is not None
-        if by_value == (self.event_at is not None) or (self.column is None) != (self.positive is None):
-            raise broken_rule("give either event_at (with window_days) or column with positive")
-        return self
-
-
-class Lead(Document):
-    """The relation of leads. `known_at` orders the extracts of one lead; without it there is one row a lead."""
-
-    table: TableName
-    key: Name
-    crd: Name | None = None
-    contacted_at: Name
-    known_at: Name | None = None
-    outcome: Outcome
-    lag_days: Annotated[int, Field(ge=0)] = 0
-
-
-class Waiver(Document):
-    """A person takes a risk by name, for a reason, until a day."""
-
-    by: Annotated[str, Field(min_length=1)]
-    reason: Annotated[str, Field(min_length=1)]
-    expires: date
-
-    def expired(self, today: date) -> bool:
-        return today > self.expires
-
-
-class LeakWaiver(Waiver):
-    """A finding of the leak audit that a person answers for: the rule `rule` about `feature`."""
-
-    feature: str
-    rule: str
-
-
-class Source(Document):
-    """Where features come from, and when each row could first have been known.
-
-    event: one row a lead, as it stood at the event. vintage: the latest visible row by `event_time`.
-    history: all visible rows, which features aggregate. `on` is `lead_id`, `crd`, or a column of an earlier
-    source such as `job.firm_crd`. `grain` names the columns that identify a row across its versions. A source that
-    cannot say when its rows were known declares how late they come (`lag_days` after event_time) under a waiver.
-    """
-
-    kind: Literal["event", "vintage", "history"]
-    known_at: Name | None = None
-    lag_days: Annotated[int, Field(ge=0)] | None = None
-    waiver: Waiver | None = None
-    table: TableName | None = None
-    key: Name | None = None
-    on: str = "lead_id"
-    event_time: Name | None = None
-    max_age_days: Annotated[int, Field(gt=0)] | None = None
-    where: str | None = None
-    grain: tuple[Name, ...] = ()
-    required: bool = False
-
-    @model_validator(mode="after")
-    def _clocks(self) -> "Source":
-        if self.kind != "event" and self.event_time is None:
-            raise broken_rule(f"a {self.kind} source needs event_time: the column that says when the row happened")
-        if self.max_age_days is not None and self.kind != "vintage":
-            raise broken_rule("max_age_days is for vintage sources")
-        declared = self.event_time is not None and self.lag_days is not None and self.waiver is not None
-        if self.known_at is None and not declared:
-            raise broken_rule("a source without known_at needs event_time, lag_days, and a waiver with by, reason and expires")
-        if self.known_at is not None and self.lag_days is not None:
-            raise broken_rule("give known_at or lag_days, not both: a lag is only for a source that cannot say when it knew")
-        return self
-
-
-class Feature(Document):
-    """One feature, defined once: a column of its source, or a GoogleSQL expression over it.
-
-    A `helper` is computed for other features to use and never shown to a model. `sentence` says a value in a reason;
-    a bool says `sentence` when true and `otherwise` when not.
-    """
-
-    name: Name
-    source: str
-    dtype: Dtype
-    column: Name | None = None
-    sql: str | None = None
-    range: tuple[float, float] | None = None
-    levels: tuple[str, ...] = ()
-    missing: tuple[float, ...] = ()
-    known: Literal["at_contact", "after_contact"] = "at_contact"
-    why: str = ""
-    group: str = "base"
-    kind: Literal["stable", "calculable", "mutable"] = "calculable"
-    sentence: str = ""
-    otherwise: str = ""
-    pii: bool = False
-    helper: bool = False
-
-    @model_validator(mode="after")
-    def _one_definition(self) -> "Feature":
-        if (self.column is None) == (self.sql is None):
-            raise broken_rule(f"{self.name}: give column or sql, one of the two")
-        if (self.dtype == "category") != bool(self.levels):
-            raise broken_rule(f"{self.name}: a category lists its levels, nothing else does")
-        return self
-
-    @model_validator(mode="after")
-    def _sayable(self) -> "Feature":
-        sample = {"float": 1.5, "bool": 1.0, "category": "level"}[self.dtype]
-        try:
-            self.sentence.format(value=sample)
-        except (ValueError, KeyError, IndexError, TypeError) as fault:
-            raise broken_rule(f"{self.name}: the sentence cannot say a {self.dtype}: {fault}") from fault
-        return self
+__all__ = [
+    "ASKED",
+    "DERIVED",
+    "Contract",
+    "Feature",
+    "Lead",
+    "LeakWaiver",
+    "Outcome",
+    "Source",
+    "Statistic",
+    "Waiver",
+    "column_name",
+    "load_contract",
+    "params_of",
+    "refuse_expired",
+]
 
 
 class Contract(Document):
+    """`default_groups` are the feature groups a model is trained on (empty: all). `fitted` is filled by training."""
+
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
     lead: Lead
     missing: tuple[str, ...] = ()
     deny: tuple[Name, ...] = ()
+    default_groups: tuple[str, ...] = ()
     waivers: tuple[LeakWaiver, ...] = ()
     sources: Mapping[str, Source]
+    statistics: Mapping[Name, Statistic] = {}
     features: Annotated[tuple[Feature, ...], Field(min_length=1)]
+    fitted: Fitted = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _references(self) -> "Contract":
-        for fault in (*self._source_faults(), *self._feature_faults()):
-            raise broken_rule(fault)
+        faults = [*self._source_faults(), *self._feature_faults(), *self._statistic_faults(), *self._group_faults()]
+        if faults:
+            raise broken_rules(faults)
         return self
 
-    def _source_faults(self) -> list[str]:
-        faults, seen = [], set[str]()
+    def _source_faults(self) -> Iterator[Fault]:
+        seen = set[str]()
         for name, source in self.sources.items():
             upstream = source.on.partition(".")[0]
             if source.on not in {"lead_id", "crd"} and upstream not in seen:
-                faults.append(f"sources.{name}.on is {source.on!r}: use lead_id, crd or <earlier source>.<column>")
+                yield Fault(("sources", name, "on"), f"{source.on!r} is not lead_id, crd or <earlier source>.<column>")
+            elif upstream in seen and self.sources[upstream].kind == "history":
+                yield Fault(("sources", name, "on"), f"{upstream} is a history of many rows; join on a column of a vintage or event source")
             if source.on == "crd" and self.lead.crd is None:
-                faults.append(f"sources.{name} joins on crd, but lead.crd names no column")
+                yield Fault(("sources", name, "on"), "it joins on crd, but lead.crd names no column")
             seen.add(name)
-        return faults
 
-    def _feature_faults(self) -> list[str]:
+    def _feature_faults(self) -> Iterator[Fault]:
         names = [feature.name for feature in self.features]
-        faults = [f"feature {name} is defined twice" for name in set(names) if names.count(name) > 1]
+        for index, feature in enumerate(self.features):
+            at = ("features", index)
+            if feature.name in names[:index]:
+                yield Fault((*at, "name"), f"feature {feature.name} is defined twice")
+            if feature.source not in {*self.sources, DERIVED, ASKED}:
+                yield Fault((*at, "source"), f"feature {feature.name}: no source {feature.source!r}; there are {', '.join(self.sources)}")
+            if feature.source == DERIVED and not self._inputs[feature.name]:
+                yield Fault((*at, "sql"), f"feature {feature.name} is derived, but its sql names no feature declared before it")
+            for param in sorted(params_of(feature.sql) - self.statistics.keys()):
+                yield Fault((*at, "sql"), f"feature {feature.name}: no statistic fills @{param}; {_listed(self.statistics)}")
+
+    def _statistic_faults(self) -> Iterator[Fault]:
+        by_name = {feature.name: feature for feature in self.features}
+        for name, statistic in self.statistics.items():
+            at, feature = ("statistics", name, "of"), by_name.get(statistic.of)
+            if feature is None:
+                yield Fault(at, f"no feature {statistic.of!r} to take the {statistic.take} of")
+            elif (feature.dtype in {"text", "category"}) != (statistic.take == "top"):
+                yield Fault(at, f"the {statistic.take} of a {feature.dtype} is not defined; top is for texts, the others for numbers")
+            elif name in self._rests_on(statistic.of):
+                yield Fault(at, f"cyclic: {name} is fitted on {statistic.of}, which is computed from @{name}")
+
+    def _group_faults(self) -> Iterator[Fault]:
+        groups = {group for feature in self.features for group in feature.all_groups}
+        for index, group in enumerate(self.default_groups):
+            if group not in groups:
+                yield Fault(("default_groups", index), f"no feature is of group {group!r}; {_listed(groups)}")
+
+    def statistics_of(self, features: Collection[Feature]) -> list[str]:
+        """The statistics these features are computed with, themselves or through what they rest on."""
+        used = {name for feature in features for name in self._rests_on(feature.name)}
+        return [name for name in self.statistics if name in used]
+
+    def _rests_on(self, feature: str, seen: frozenset[str] = frozenset()) -> set[str]:
+        """Statistics behind a feature, followed through features and through the statistics themselves."""
+        if feature in seen or feature not in self._inputs:
+            return set()
+        seen |= {feature}
+        own = params_of(self._by_name[feature].sql) & self.statistics.keys()
+        deeper = [*self._inputs[feature], *(self.statistics[name].of for name in own)]
+        return own.union(*(self._rests_on(name, seen) for name in deeper))
+
+    @cached_property
+    def _by_name(self) -> dict[str, Feature]:
+        return {feature.name: feature for feature in self.features}
+
+    @cached_property
+    def _inputs(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, tuple[str, ...]] = {}
         for feature in self.features:
-            if feature.source == DERIVED and not self.inputs(feature):
-                faults.append(f"feature {feature.name} is derived, but its sql names no feature declared before it")
-            if feature.source not in {*self.sources, DERIVED}:
-                faults.append(f"feature {feature.name}: no source {feature.source!r}; there are {', '.join(self.sources)}")
-        return faults
+            words = set(re.findall(r"(?<!@)\b\w+", feature.sql or feature.column or "")) if feature.source == DERIVED else set()
+            found[feature.name] = tuple(name for name in found if name in words)
+        return found
+
+    def inputs(self, feature: Feature) -> tuple[str, ...]:
+        """The features a derived feature is computed from; only features declared before it can be."""
+        return self._inputs[feature.name]
 
     @cached_property
     def refused(self) -> dict[str, str]:
         """Features that may never be used, and why."""
         outcome = {self.lead.outcome.column, self.lead.outcome.event_at} - {None}
-        reasons = {}
+        reasons: dict[str, str] = {}
         for feature in self.features:
             if feature.known == "after_contact":
                 reasons[feature.name] = feature.why or "declared after_contact: not known when the lead is scored"
@@ -212,26 +142,47 @@ class Contract(Document):
                 reasons[feature.name] = f"it is computed from {built_on}, which is refused"
         return reasons
 
-    def inputs(self, feature: Feature) -> tuple[str, ...]:
-        """The features a derived feature is computed from; only features declared before it can be."""
-        if feature.source != DERIVED:
-            return ()
-        earlier = [f.name for f in itertools.takewhile(lambda other: other.name != feature.name, self.features)]
-        words = set(re.findall(r"\w+", feature.sql or feature.column or ""))
-        return tuple(name for name in earlier if name in words)
-
     @cached_property
-    def computed(self) -> tuple[Feature, ...]:
-        """The features that may be computed, in declared order."""
-        return tuple(feature for feature in self.features if feature.name not in self.refused)
+    def groups(self) -> tuple[str, ...]:
+        """Every group that has a feature a model may see, in declared order."""
+        seen = (f for f in self.features if f.name not in self.refused and not f.helper)
+        return tuple(dict.fromkeys(group for feature in seen for group in feature.all_groups))
+
+    def selects(self, feature: Feature) -> bool:
+        """Whether it belongs to the groups a model is trained on."""
+        return not self.default_groups or bool(set(self.default_groups) & set(feature.all_groups))
+
+    def with_groups(self, groups: Collection[str]) -> "Contract":
+        """The same contract whose models see only these groups. ContractError for a group nobody declared."""
+        unknown = set(groups) - {group for feature in self.features for group in feature.all_groups}
+        if unknown:
+            raise ContractError(f"Contract {self.name} has no feature group {_listed(unknown)}.", fix="See ./leadscore contract show.")
+        return Contract.model_validate({**self.model_dump(), "default_groups": tuple(groups)})
+
+    def with_fitted(self, fitted: Fitted) -> "Contract":
+        """The same contract with its statistics as training found them."""
+        return Contract.model_validate({**self.model_dump(), "fitted": dict(fitted)})
+
+    def closure(self, features: Collection[Feature]) -> tuple[Feature, ...]:
+        """These features and all they are computed from, in declared order."""
+        wanted, names = {feature.name for feature in features}, [feature.name for feature in self.features]
+        for name in reversed(names):
+            if name in wanted:
+                wanted.update(self._inputs[name])
+        return tuple(feature for feature in self.features if feature.name in wanted)
 
     @cached_property
     def usable(self) -> tuple[Feature, ...]:
         """The features a model may see, in declared order."""
-        usable = tuple(feature for feature in self.computed if not feature.helper)
+        usable = tuple(f for f in self.features if f.name not in self.refused and not f.helper and self.selects(f))
         if not usable:
             raise ContractError(f"Every feature of contract {self.name} is refused.", fix="Declare one known at contact.")
         return usable
+
+    @cached_property
+    def computed(self) -> tuple[Feature, ...]:
+        """The usable features and all they are computed from, in declared order."""
+        return self.closure(self.usable)
 
     @cached_property
     def hash(self) -> str:
@@ -239,17 +190,30 @@ class Contract(Document):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
-def load_contract(path: Path, today: date | None = None) -> Contract:
-    """The contract at `path`. With `today`, a waiver that has run out is a ContractError."""
+def load_contract(path: Path, *, on: date | None = None) -> Contract:
+    """Read a contract; ContractError names line and key. A waiver that has expired by `on` (today) is an error."""
     contract = load(path, Contract, ContractError)
-    if today is not None:
-        refuse_expired(contract, today)
+    refuse_expired(contract, on or SystemClock().now().date())
     return contract
 
 
 def refuse_expired(contract: Contract, today: date) -> None:
-    sources = ((f"source {name}", source.waiver) for name, source in contract.sources.items() if source.waiver)
-    findings = ((f"rule {waiver.rule} on {waiver.feature}", waiver) for waiver in contract.waivers)
-    over = [f"{what}: the waiver of {w.by} expired on {w.expires}" for what, w in (*sources, *findings) if w.expired(today)]
+    """ContractError naming every waiver, of a source's clock or of a finding, that ran out before `today`."""
+    sources = [(f"source {name}", source.waiver) for name, source in contract.sources.items() if source.waiver]
+    findings = [(f"rule {waiver.rule} on {waiver.feature}", waiver) for waiver in contract.waivers]
+    over = [
+        f"the waiver of {w.by} for {what} expired on {w.expires} ({w.reason})" for what, w in (*sources, *findings) if w.expires < today
+    ]
     if over:
-        raise ContractError("; ".join(over) + ".", fix="Mend the cause, or have a person renew the waiver with a later day.")
+        raise ContractError(
+            f"Contract {contract.name}: {'; '.join(over)}.", fix="Mend the cause, or have the waiver renewed: name, reason, a new expiry."
+        )
+
+
+def params_of(sql: str | None) -> set[str]:
+    """The query parameters a formula mentions."""
+    return set(re.findall(r"@(\w+)", sql or ""))
+
+
+def _listed(names: Collection[str]) -> str:
+    return f"there are {', '.join(sorted(names))}" if names else "there are none"

@@ -66,6 +66,11 @@ CROSS JOIN truncation
 """
 
 
+def mature_asks_sql(contract: Contract) -> str:
+    """Every mature lead at its contact, as known by the parameter `known_by`."""
+    return f"SELECT lead_id, crd, contacted_at AS as_of FROM (\n{labels_sql(contract)})\nWHERE status IN ('{POSITIVE}', '{NEGATIVE}')"
+
+
 def leads_sql(contract: Contract) -> str:
     """Each contacted lead once, from the latest extract known by `known_by`, with the instant of its outcome."""
     lead = contract.lead

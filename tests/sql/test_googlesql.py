@@ -4,7 +4,9 @@ DuckDB accepts functions BigQuery lacks and gives some of them another meaning, 
 uses is pinned here against zetasql's reference evaluator.
 """
 
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -17,6 +19,7 @@ from zetasql.types import AnalyzerOptions, LanguageOptions, ProductMode, TypeKin
 
 from shared import sql
 from shared.adapters.duckdb import googlesql_to_duckdb
+from shared.asof.cardinality import duplicates
 from shared.asof.compile import served
 from shared.asof.contract import load_contract
 from shared.asof.labels import labels, open_leads
@@ -82,6 +85,10 @@ def _queries() -> Iterator[Query]:
     for path in sorted(CONTRACTS.glob("*.yaml")):
         contract = load_contract(path)
         yield from (served(contract), labels(contract), open_leads(contract), _mature_vectors(contract))
+        yield from (replace(duplicates(contract, source), name=f"duplicates_{name}") for name, source in contract.sources.items())
+    advisor = load_contract(CONTRACTS / "advisor.yaml")
+    for group in advisor.groups:
+        yield replace(served(advisor.with_groups([group])), name=f"asof_advisor_{group}")
 
 
 @pytest.mark.parametrize("query", list(_queries()), ids=lambda query: query.name)
@@ -137,12 +144,35 @@ CAST(CAST(NULL AS INT64) > 3 AS BOOL)
 0 = 0 AND CAST(NULL AS FLOAT64) < 60
 1 = 0 AND CAST(NULL AS FLOAT64) < 60
 CAST(TRUE AS STRING)
+CAST(TRUE AS INT64) + CAST(CAST(NULL AS BOOL) AS INT64)
+COALESCE(CAST(NULL AS FLOAT64) + 1.0, CAST(NULL AS FLOAT64), 2.5)
+CONCAT('firm ', '')
+GREATEST(0, 0.7 * 10 - 20.0)
+GREATEST(TIMESTAMP '2024-03-03 02:00:00+00', TIMESTAMP '2024-03-04 02:00:00+00')
+TIMESTAMP_ADD(CAST(DATE '2024-01-31' AS TIMESTAMP), INTERVAL 115 DAY)
+DATE(TIMESTAMP '2024-03-10 04:30:00+00', 'America/New_York')
+DATE(TIMESTAMP '2024-11-03 05:30:00+00', 'America/New_York')
+MOD(DATE_DIFF(DATE '2024-02-29', DATE '1900-01-01', DAY), 7) + 1
+DATE_DIFF(DATE '2025-02-28', DATE '2024-02-29', DAY) / 365.25
+LENGTH(REGEXP_EXTRACT('11011', r'^1*'))
+LENGTH(REGEXP_EXTRACT('011', r'^1*'))
+REGEXP_CONTAINS(LOWER('Senior Vice PRESIDENT'), r'senior|^president')
+REGEXP_CONTAINS(LOWER('Vice President'), r'senior|^president')
+REGEXP_CONTAINS(LOWER(CAST(NULL AS STRING)), r'senior')
+['a', 'b'][SAFE_OFFSET(1)]
+['a', 'b'][SAFE_OFFSET(2)]
+'c' NOT IN UNNEST(['b', 'a'])
+CAST(NULL AS STRING) NOT IN UNNEST(['b', 'a'])
+'c' IN ('a', ['b'][SAFE_OFFSET(1)])
+(SELECT AVG(x) FROM UNNEST([1.5, CAST(NULL AS FLOAT64), 2.5]) AS x)
+(SELECT COUNT(x) FROM UNNEST([CAST(NULL AS FLOAT64), CAST(NULL AS FLOAT64)]) AS x)
 CAST(12 AS STRING)
 CASE WHEN CAST(NULL AS TIMESTAMP) < TIMESTAMP '2024-01-01 00:00:00+00' THEN 'a' WHEN TRUE THEN 'b' END
 'a' IN UNNEST(['b', 'a'])
 'a' IN UNNEST(CAST([] AS ARRAY<STRING>))
 """.strip().splitlines()
 
+PINNED_ELSEWHERE = "ROW_NUMBER OVER UNNEST STRUCT SUM"
 AGGREGATES = """
 COUNTIF(x > 1)
 COUNT(x)
@@ -151,7 +181,20 @@ COUNT(DISTINCT x)
 MIN(x)
 MAX(x)
 NULLIF(COUNT(DISTINCT x), 0) - 1
+COUNT(DISTINCT IF(x > 1, x, NULL))
+AVG(x)
+STDDEV_SAMP(x)
+STRING_AGG(CAST(x AS STRING), '' ORDER BY x DESC)
+ANY_VALUE(x * 2 HAVING MAX x)
+ANY_VALUE(x * 2 HAVING MIN x)
 """.strip().splitlines()
+
+
+@pytest.mark.parametrize("query", list(_queries()), ids=lambda query: query.name)
+def test_every_function_a_query_uses_is_pinned_below(query: Query) -> None:
+    pinned = " ".join([*EXPRESSIONS, *AGGREGATES, PINNED_ELSEWHERE])
+    used = set(re.findall(r"\b([A-Z][A-Z_]+)\(", re.sub(r"'[^']*'", "", query.sql)))
+    assert used - set(re.findall(r"\b([A-Z][A-Z_]+)\b", pinned)) == set()
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shared.asof.compile import AT_THE_ASK, vectors_sql
+from shared.asof.compile import fitted_params, statistic_params, vectors_sql
 from shared.asof.contract import Contract
 from shared.asof.labels import NEGATIVE, POSITIVE, labels, labels_sql
 from shared.errors import DataError
@@ -77,15 +77,15 @@ def gather(warehouse: BulkWarehouse, contract: Contract, known_by: datetime, say
             fix=f"The audit needs {_MIN_POSITIVES} positives and some negatives; check the outcome and its window in the contract.",
         )
     views = {
-        "then": ("contacted_at", AT_THE_ASK),
+        "then": ("contacted_at", ""),
         "hindsight": ("contacted_at", "@known_by"),
-        "today": ("@known_by", AT_THE_ASK),
-        "earlier": (f"TIMESTAMP_SUB(contacted_at, INTERVAL {EARLIER_DAYS} DAY)", AT_THE_ASK),
+        "today": ("@known_by", ""),
+        "earlier": (f"TIMESTAMP_SUB(contacted_at, INTERVAL {EARLIER_DAYS} DAY)", ""),
     }
     values = {}
-    for name, (as_of, known) in views.items():
+    for name, (as_of, hindsight) in views.items():
         say(f"features, {name}")
-        values[name] = _ask(warehouse, contract, known_by, as_of, known).loc[leads["lead_id"]]
+        values[name] = _ask(warehouse, contract, known_by, as_of, hindsight).loc[leads["lead_id"]]
     return Evidence(
         warehouse=warehouse,
         contract=contract,
@@ -99,11 +99,12 @@ def gather(warehouse: BulkWarehouse, contract: Contract, known_by: datetime, say
     )
 
 
-def _ask(warehouse: BulkWarehouse, contract: Contract, known_by: datetime, as_of: str, known: str) -> pd.DataFrame:
+def _ask(warehouse: BulkWarehouse, contract: Contract, known_by: datetime, as_of: str, hindsight: str) -> pd.DataFrame:
     asks = f"SELECT lead_id, crd, {as_of} AS as_of FROM (\n{labels_sql(contract)})\nWHERE status IN ('{POSITIVE}', '{NEGATIVE}')"
-    query = Query(f"audit_{contract.name}", vectors_sql(contract, asks, known), {"known_by": "TIMESTAMP"})
-    frame: pd.DataFrame = warehouse.arrow(query, known_by=known_by).to_pandas()
-    return frame.set_index("lead_id")
+    text = vectors_sql(contract, asks, hindsight=hindsight)
+    query = Query(f"audit_{contract.name}", text, {"known_by": "TIMESTAMP", **statistic_params(contract)})
+    frame: pd.DataFrame = warehouse.arrow(query, known_by=known_by, **fitted_params(contract)).to_pandas()
+    return frame.drop_duplicates("lead_id").set_index("lead_id")  # rows that repeat their key are a finding of their own
 
 
 def _coded(contract: Contract, frame: pd.DataFrame) -> dict[str, Floats]:

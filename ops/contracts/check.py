@@ -1,0 +1,107 @@
+"""What a contract says against what the declared tables hold: every column, type and formula, each fault by its line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import sqlglot
+from sqlglot import exp
+
+from shared.asof.contract import ASKED, DERIVED, Contract, Feature, Source, load_contract
+from shared.documents import Fault, located
+from shared.errors import ContractError
+from shared.tables import all_tables
+
+_KINDS = {"float": {"INT64", "FLOAT64"}, "bool": {"BOOL"}, "category": {"STRING"}, "text": {"STRING"}}
+_ASK = {"lead_id", "as_of"}
+
+
+def checked(path: Path) -> Contract:
+    """The contract, once everything that can be checked without data holds. ContractError names every line at fault."""
+    contract = load_contract(path)
+    found = [*_lead_faults(contract), *_source_faults(contract), *_feature_faults(contract)]
+    if found:
+        text = path.read_text()
+        raise ContractError("\n".join(located(path, text, fault) for fault in found), fix="Mend the lines named.")
+    return contract
+
+
+def columns_of(contract: Contract, source: Source) -> dict[str, str]:
+    """Columns and types of a declared table; empty where the table comes from a file."""
+    return _declared(source.table or contract.lead.table)
+
+
+def _declared(table: str) -> dict[str, str]:
+    return next((each.columns for each in all_tables() if each.name == table), {})
+
+
+def _lead_faults(contract: Contract) -> Iterator[Fault]:
+    lead, columns = contract.lead, _declared(contract.lead.table)
+    named = {"key": lead.key, "crd": lead.crd, "contacted_at": lead.contacted_at, "known_at": lead.known_at}
+    yield from (_absent(("lead", key), column, lead.table) for key, column in named.items() if columns and column and column not in columns)
+    won = lead.outcome.event_at or lead.outcome.column
+    if columns and won not in columns:
+        yield _absent(("lead", "outcome"), str(won), lead.table)
+
+
+def _source_faults(contract: Contract) -> Iterator[Fault]:
+    for name, source in contract.sources.items():
+        columns, table = columns_of(contract, source), source.table or contract.lead.table
+        named = {"key": source.key, "known_at": source.known_at, "event_time": source.event_time}
+        named |= {f"grain[{index}]": column for index, column in enumerate(source.grain)}
+        for key, column in named.items():
+            if columns and column and column not in columns:
+                yield _absent(("sources", name, key), column, table)
+        if source.where and columns:
+            yield from _formula_faults(("sources", name, "where"), source.where, {*columns, *_ASK, "crd", *_carried(contract, source)})
+
+
+def _feature_faults(contract: Contract) -> Iterator[Fault]:
+    before: set[str] = set()
+    for index, feature in enumerate(contract.features):
+        if feature.name not in contract.refused:
+            yield from _one_feature(contract, feature, ("features", index), before)
+        before.add(feature.name)
+
+
+def _one_feature(contract: Contract, feature: Feature, at: tuple[str, int], before: set[str]) -> Iterator[Fault]:
+    known = before | _ASK
+    if feature.source not in {DERIVED, ASKED}:
+        source = contract.sources[feature.source]
+        columns = columns_of(contract, source)
+        if not columns:
+            return
+        known = {*columns, *_ASK, *_carried(contract, source)}
+        if feature.column and feature.column not in columns:
+            yield _absent((*at, "column"), feature.column, source.table or contract.lead.table)
+        elif feature.column and columns[feature.column] not in _KINDS[feature.dtype]:
+            kind = columns[feature.column]
+            yield Fault((*at, "dtype"), f"feature {feature.name}: a {feature.dtype} cannot hold {feature.column}, which is {kind}")
+    if feature.sql:
+        yield from _formula_faults((*at, "sql"), feature.sql, known)
+
+
+def _carried(contract: Contract, source: Source) -> set[str]:
+    upstream = source.on.partition(".")[0]
+    return (
+        {f"{upstream}__{column}" for column in columns_of(contract, contract.sources[upstream])} if upstream in contract.sources else set()
+    )
+
+
+def _formula_faults(at: tuple[str | int, ...], formula: str, known: set[str]) -> Iterator[Fault]:
+    try:
+        tree = sqlglot.parse_one(f"SELECT {formula}", dialect="bigquery")
+    except sqlglot.errors.SqlglotError as fault:
+        told = getattr(fault, "errors", None)
+        said = told[0]["description"] if told else str(fault)
+        yield Fault(at, f"{formula!r} is not GoogleSQL: {said}")
+        return
+    own = {alias.name for alias in tree.find_all(exp.Alias, exp.TableAlias)}
+    own |= {identifier.name for alias in tree.find_all(exp.TableAlias) for identifier in alias.find_all(exp.Identifier)}
+    unknown = sorted({column.name for column in tree.find_all(exp.Column)} - known - own)
+    if unknown:
+        near = ", ".join(sorted(known - _ASK)[:12])
+        yield Fault(at, f"unknown column {', '.join(unknown)}; there are {near}{', ...' if len(known) > 12 else ''}")  # noqa: PLR2004
+
+
+def _absent(at: tuple[str | int, ...], column: str, table: str) -> Fault:
+    return Fault(at, f"{table} has no column {column}; it has {', '.join(_declared(table))}")
