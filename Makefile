@@ -12,6 +12,7 @@ UNTIL ?=
 LIMIT ?=
 WORLD ?= build/world
 PORT ?= 8080
+WORKERS ?= auto
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,7 +26,7 @@ serve: $(VENV)/.local ## Keep the sandbox up and print a ready curl line; PORT=8
 	@./leadscore serve --world $(WORLD) --port $(PORT)
 
 test: $(VENV)/.dev ## All tests
-	@$(BIN)/python -m pytest; status=$$?; \
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile; status=$$?; \
 	if [ $$status = 0 ]; then echo "make test: everything that ran passed; what was skipped says why above."; \
 	else echo "make test: FAILED (pytest exit $$status); see the failures above."; fi; exit $$status
 
@@ -40,11 +41,20 @@ emulators: ## Install the BigQuery emulator for its wire tests (needs Python 3.1
 	@for python in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python; do \
 	  if $$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then found=$$python; break; fi; done; \
 	if [ -z "$$found" ]; then echo "make emulators: there is no Python 3.13 here, so the wire tests of BigQuery will skip."; exit 0; fi; \
-	$$found -m venv $(VENV)-bigquery && $(VENV)-bigquery/bin/pip install --disable-pip-version-check --quiet --require-hashes \
+	$$found -m venv $(VENV)-bigquery && $(VENV)-bigquery/bin/pip install --disable-pip-version-check -qq --require-hashes \
 	  -r requirements/bigquery_emulator.txt && echo "make emulators: the BigQuery emulator is in $(VENV)-bigquery."
 
 bench: $(VENV)/.dev ## Measure, each path beside the reference way
 	@$(BIN)/python -m tests.bench
+
+bench-audit: $(VENV)/.dev ## Is every planted leak found, and none where there is none?
+	@$(BIN)/python -m tests.bench.audit
+
+bundle: $(VENV)/.local ## The functions' source as one zip, the same bytes for the same source
+	@mkdir -p build && $(BIN)/python -m infra.bundle build/bundle | tee build/bundle.path
+
+boot: bundle ## Boot every entry point of the bundle alone, in an empty environment
+	@$(BIN)/python -m deploy.boot "$$(cat build/bundle.path)"
 
 lock: ## Compile requirements/*.in to *.txt with hashes
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet pip-tools
@@ -64,13 +74,13 @@ $(VENV)/bin/python:
 
 $(VENV)/.local: requirements/local.txt | $(VENV)/bin/python
 	@echo "Installing what the sandbox needs into $(VENV) (about a minute) ..."
-	@$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements/local.txt
+	@$(BIN)/pip install --disable-pip-version-check -qq --require-hashes -r requirements/local.txt
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@echo "Installing what the checks need into $(VENV) ..."
-	@$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --disable-pip-version-check -qq --require-hashes -r requirements/dev.txt
 	@touch $@
 
 
-.PHONY: help emulators install demo serve test check bench lock clean
+.PHONY: help emulators install demo serve test check bench bench-audit bundle boot lock clean

@@ -13,6 +13,7 @@ from ops import demo as demo_run
 from ops import serve as serving
 from ops import words
 from ops.commands import contract as contract_commands
+from ops.commands import truth
 from ops.training import promote, registry, train_and_register
 from sandbox.world import open_world
 from shared.adapters.directory import DirectoryDeadLetters
@@ -24,6 +25,9 @@ models = typer.Typer(no_args_is_help=True, help="The model registry.")
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages nobody could handle, with the reason.")
 app.add_typer(models, name="models")
 app.add_typer(dlq, name="dlq")
+app.command()(truth.world)
+app.command()(truth.audit)
+app.command()(truth.labels)
 app.add_typer(contract_commands.app, name="contract")
 
 console = Console(soft_wrap=True)

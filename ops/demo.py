@@ -91,11 +91,11 @@ def summarise(world: World, registered: Registered, replayed: Replay, judged: Ju
             "labels": dict(registered.dataset.statuses),
             "rolling": {name: asdict(estimate) for name, estimate in trained.metrics.items()},
         },
-        "refused_features": {
-            f.name: world.contract.refused[f.name]
-            for f in world.contract.features
-            if f.name in world.contract.refused and world.contract.selects(f)
+        "audit": {
+            "leaks": len(registered.audited.leaks),
+            "suspects": [f"{f.feature}: {f.sentence}" for f in registered.audited.findings if f.severity == "suspect"],
         },
+        "refused_features": world.contract.refused_of_selected,
         "removed_features": {name: f"a clock: the week tells {share:.0%} of it" for name, share in trained.removed.items()},
         "metrics": {name: asdict(estimate) for name, estimate in judged.metrics.items()},
         "mean_predicted": judged.mean_predicted,
@@ -126,11 +126,8 @@ def _replay(world: World, limit: int | None, console: Console) -> Replay:
 
 
 def _judge(world: World) -> Judged:
-    warehouse = world.warehouse(threads=2)
-    try:
+    with world.reading() as warehouse:
         return judge_replay(warehouse, world.contract, world.matured_by)
-    finally:
-        warehouse.close()
 
 
 @contextmanager

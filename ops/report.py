@@ -13,11 +13,17 @@ from shared.metrics.intervals import wilson
 _BINS = 30
 
 
-def render(summary: Mapping[str, object], judged: Judged, latency_ms: Sequence[float]) -> str:
+def page(name: str, **values: object) -> str:
+    """A template of ops/templates as one self-contained HTML file; a value it lacks is an error, not a blank."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ROOT / "ops" / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    return environment.get_template("demo.html.j2").render(
+    return environment.get_template(f"{name}.html.j2").render(**values)
+
+
+def render(summary: Mapping[str, object], judged: Judged, latency_ms: Sequence[float]) -> str:
+    return page(
+        "demo",
         s=summary,
         judged=judged,
         decile_chart=_deciles(judged),

@@ -10,6 +10,8 @@ from shared import policies
 from shared.adapters.directory import DirectoryObjects
 from shared.config import ROOT
 from shared.model.registry import Registry
+from training_job.audit.findings import Report
+from training_job.audit.run import audit, refuse_leaks
 from training_job.dataset import Dataset, load_dataset
 from training_job.policy import training
 from training_job.statistics import fit_statistics
@@ -18,25 +20,28 @@ from training_job.train import Trained, train
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A trained model in the registry, and the rows it was trained on."""
+    """A trained model in the registry, the rows it was trained on, and what the leak audit said of them."""
 
     trained: Trained
     dataset: Dataset
+    audited: Report
 
 
 def train_and_register(world: World, say: Callable[[str], None]) -> Registered:
-    """Train on what the world knew by its cutoff and store the artefact; no pointer is moved."""
+    """Audit, train on what the world knew by its cutoff, and store the artefact; no pointer is moved.
+
+    Raises LeakFound before anything is fitted.
+    """
     folder = ROOT / "policies"
-    say("asking what was known at each contact")
-    warehouse = world.warehouse(threads=4)
-    try:
+    with world.reading() as warehouse:
+        audited = audit(warehouse, world.contract, world.known_by, datetime.now(UTC).date(), lambda step: say(f"audit: {step}"))
+        refuse_leaks(audited)
+        say("asking what was known at each contact")
         contract = fit_statistics(warehouse, world.contract, world.known_by)
         dataset = load_dataset(warehouse, contract, world.known_by)
-    finally:
-        warehouse.close()
     trained = train(dataset, contract, world.known_by, training(folder), policies.bands(folder), say)
     registry(world.path).save(trained.files)
-    return Registered(trained, dataset)
+    return Registered(trained, dataset, audited)
 
 
 def registry(world: Path) -> Registry:

@@ -4,14 +4,16 @@ import csv
 import fcntl
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+
 from sandbox.extract import read_csv
-from sandbox.market import make_market
+from sandbox.market import Market, make_market
 from shared.adapters.duckdb import DuckDBWarehouse
 from shared.asof.compile import table_name
 from shared.asof.contract import Contract, load_contract
@@ -42,6 +44,15 @@ class World:
     def warehouse(self, threads: int = 1) -> DuckDBWarehouse:
         return DuckDBWarehouse(self.path / "warehouse.duckdb", threads=threads)
 
+    @contextmanager
+    def reading(self) -> Iterator[DuckDBWarehouse]:
+        """The warehouse, with four threads, closed at the end."""
+        warehouse = self.warehouse(threads=4)
+        try:
+            yield warehouse
+        finally:
+            warehouse.close()
+
     @property
     def objects(self) -> Path:
         return self.path / "objects"
@@ -62,11 +73,15 @@ def held(path: Path) -> Iterator[None]:
 
 def make_market_world(path: Path, contract_path: Path, seed: int, leads: int) -> World:
     """The synthetic advisor market, split at MARKET_CUTOFF."""
-    contract = load_contract(contract_path)
-    _clear(path)
     market = make_market(seed, leads=leads, reps=leads + 2000)
+    return make_world_of(path, load_contract(contract_path), market, market.tables)
+
+
+def make_world_of(path: Path, contract: Contract, market: Market, tables: Mapping[str, pa.Table]) -> World:
+    """A world of this market whose warehouse holds `tables`."""
+    _clear(path)
     warehouse = DuckDBWarehouse(path / "warehouse.duckdb", threads=2)
-    for table, rows in market.tables.items():
+    for table, rows in tables.items():
         warehouse.load_arrow(table, rows)
     warehouse.close()
     _write_people(path, market.people.to_pylist())

@@ -112,5 +112,9 @@ class DataError(Refused):
     """A data file or table does not hold what its contract says."""
 
 
+class LeakFound(DataError):
+    """A feature knows what was not yet known; training stops before it begins."""
+
+
 class ConfigError(Refused):
     """A setting is missing or not usable."""

@@ -62,7 +62,7 @@ def load_dataset(warehouse: BulkWarehouse, contract: Contract, known_by: datetim
     columns = {column.name: _values(kept, column.name, bool(column.levels)) for column in schema.columns}
     return Dataset(
         lead_ids=rows["lead_id"].iloc[order].tolist(),
-        contacted_at=_instants(rows["contacted_at"])[order],
+        contacted_at=instants(rows["contacted_at"])[order],
         matrix=schema.encode(columns)[order],
         outcome=(rows["status"] == POSITIVE).to_numpy(np.float64)[order],
         schema=schema,
@@ -123,5 +123,6 @@ def _values(vectors, name: str, category: bool):  # type: ignore[no-untyped-def]
     return column.to_pylist() if category else column.cast("float64").to_numpy()
 
 
-def _instants(column: "pd.Series[pd.Timestamp]") -> NDArray[np.datetime64]:
+def instants(column: "pd.Series[pd.Timestamp]") -> NDArray[np.datetime64]:
+    """UTC instants as numpy has them."""
     return column.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("datetime64[us]")

@@ -20,13 +20,14 @@ def clocks(dataset: Dataset) -> Mapping[str, float]:
     """
     _, week = np.unique(week_of(dataset.contacted_at), return_inverse=True)
     shares = {
-        column.name: _between_weeks(dataset.matrix[:, dataset.schema.owner == index], week)
+        column.name: between_groups(dataset.matrix[:, dataset.schema.owner == index], week)
         for index, column in enumerate(dataset.schema.columns)
     }
     return {name: share for name, share in shares.items() if share > CLOCK_SHARE}
 
 
-def _between_weeks(values: Matrix, week: NDArray[np.intp]) -> float:
+def between_groups(values: Matrix, week: NDArray[np.intp]) -> float:
+    """Epsilon squared of values [rows, columns] between groups [rows] numbered from 0; 0 where nothing can be said."""
     known = ~np.isnan(values).any(axis=1)
     values, week = values[known], week[known]
     weeks = len(np.unique(week))

@@ -91,7 +91,7 @@ def _formula_faults(at: tuple[str | int, ...], formula: str, known: set[str]) ->
     try:
         tree = sqlglot.parse_one(f"SELECT {formula}", dialect="bigquery")
     except sqlglot.errors.SqlglotError as fault:
-        said = fault.errors[0]["description"] if getattr(fault, "errors", None) else str(fault)
+        said = str(fault).splitlines()[0].removesuffix(".")
         yield Fault(at, f"{formula!r} is not GoogleSQL: {said}")
         return
     own = {alias.name for alias in tree.find_all(exp.Alias, exp.TableAlias)}

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from sandbox.market.careers import simulate
-from sandbox.market.crm import Truth, contact
+from sandbox.market.careers import simulate, with_moves
+from sandbox.market.crm import Truth, contact, later_moves
 from sandbox.market.vendor import extracts
 
 
@@ -23,11 +23,14 @@ class Market:
     truth: Truth
 
 
-def make_market(seed: int, *, reps: int = 32_000, leads: int = 30_000, firms: int = 500) -> Market:
-    """A market of `reps` advisors at `firms` firms, of whom `leads` are contacted from 2024-02 to 2025-10."""
-    streams = iter(np.random.SeedSequence(seed).spawn(4))
-    careers = simulate(np.random.default_rng(next(streams)), reps, firms)
-    filings, contacts, facts = (np.random.default_rng(stream) for stream in streams)
-    vendor = extracts(filings, facts, careers)
-    crm, people, truth = contact(contacts, careers, leads)
-    return Market({**vendor, **crm}, people, truth)
+def make_market(seed: int, *, reps: int = 32_000, leads: int = 30_000, firms: int = 500, winners_move: bool = False) -> Market:
+    """A market of `reps` advisors at `firms` firms, of whom `leads` are contacted from 2024-02 to 2025-10.
+
+    With `winners_move` those who become MQLs change firms more often afterwards, as they do in life.
+    """
+    simulated, filed, called, moved, said = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5))
+    careers = simulate(simulated, reps, firms)
+    crm, people, truth = contact(called, careers, leads)
+    if winners_move:
+        careers = with_moves(careers, *later_moves(moved, truth, firms))
+    return Market({**extracts(filed, said, careers), **crm}, people, truth)

@@ -67,13 +67,24 @@ def simulate(random: np.random.Generator, reps: int, firms: int) -> Careers:
     past_rep, past_firm, past_start = _before(random, mobility, size)
     present = _last_of_each(past_rep, past_firm, reps)
     later = _months(random, present, mobility, size, bleed)
-    rep, firm, start = (np.concatenate(pair) for pair in zip((past_rep, past_firm, past_start), later, strict=True))
+    jobs = [np.concatenate(pair) for pair in zip((past_rep, past_firm, past_start), later, strict=True)]
+    log_aum = np.log(size * 400)[:, None] + np.cumsum(_growth(random, bleed), axis=1)
+    return _in_order(jobs, reps, bleed, log_aum)
+
+
+def with_moves(careers: Careers, rep: Ints, firm: Ints, start: Ints) -> Careers:
+    """The same careers with these jobs besides."""
+    jobs = zip((careers.rep, careers.firm, careers.start), (rep, firm, start), strict=True)
+    return _in_order([np.concatenate(pair) for pair in jobs], careers.reps, careers.bleed, careers.log_aum)
+
+
+def _in_order(jobs: list[Ints], reps: int, bleed: Floats, log_aum: Floats) -> Careers:
+    rep, firm, start = jobs
     order = np.lexsort((start, rep))
     rep, firm, start = rep[order], firm[order], start[order]
     first_job = np.searchsorted(rep, np.arange(reps + 1))
     prior = np.concatenate([[-1], firm[:-1]])
     prior[first_job[:-1]] = -1
-    log_aum = np.log(size * 400)[:, None] + np.cumsum(_growth(random, bleed), axis=1)
     return Careers(rep, firm, prior, start, first_job, bleed, log_aum)
 
 

@@ -11,35 +11,58 @@ POSITIVE = "positive"
 NEGATIVE = "negative"
 IMMATURE = "immature"
 MQL_BEFORE_CONTACT = "mql_before_contact"
+LEFT_TRUNCATED = "left_truncated"
 NOT_CONTACTED_YET = "not_contacted_yet"
 
 
 def labels(contract: Contract) -> Query:
-    """`lead_id, crd, contacted_at, status` per contacted lead, reading only what was known by `known_by`.
+    """`lead_id, crd, contacted_at, outcome_at, status` per contacted lead, reading only what was known by `known_by`.
 
     positive: the outcome came within the window. negative: it did not, or came later. immature: contacted less
-    than window plus lag ago, so neither can be said. mql_before_contact: it was won before time zero.
+    than window plus lag ago, so neither can be said. mql_before_contact: it was won before time zero. left_truncated:
+    contacted before the first outcome on record, by so many leads that outcomes cannot have been recorded yet.
     """
     return Query(f"labels_{contract.name}", labels_sql(contract), {"known_by": "TIMESTAMP"})
 
 
+UNSEEN_POSITIVES = 10
+"""So many positives expected before the first one on record (a chance of e^-10) mean that none was recorded then."""
+
+
 def labels_sql(contract: Contract) -> str:
+    window = f"TIMESTAMP_ADD(contacted_at, INTERVAL {contract.lead.outcome.window_days} DAY)"
     return f"""WITH
 leads AS (
 {leads_sql(contract)}
+),
+recording AS (
+  SELECT
+    MIN(outcome_at) AS since,
+    AVG(IF(outcome_at >= contacted_at AND outcome_at <= {window}, 1.0, 0.0)) AS rate
+  FROM leads
+),
+truncation AS (
+  SELECT
+    IF(MAX(recording.rate) * SUM(IF(leads.contacted_at < recording.since, 1, 0)) >= {UNSEEN_POSITIVES},
+      MAX(recording.since), NULL) AS since
+  FROM leads
+  CROSS JOIN recording
 )
 SELECT
-  lead_id,
-  crd,
-  contacted_at,
+  leads.lead_id,
+  leads.crd,
+  leads.contacted_at,
+  leads.outcome_at,
   CASE
     WHEN contacted_at > @known_by THEN '{NOT_CONTACTED_YET}'
     WHEN outcome_at < contacted_at THEN '{MQL_BEFORE_CONTACT}'
+    WHEN contacted_at < truncation.since THEN '{LEFT_TRUNCATED}'
     WHEN contacted_at > TIMESTAMP_SUB(@known_by, INTERVAL {_maturity_days(contract)} DAY) THEN '{IMMATURE}'
-    WHEN outcome_at <= TIMESTAMP_ADD(contacted_at, INTERVAL {contract.lead.outcome.window_days} DAY) THEN '{POSITIVE}'
+    WHEN outcome_at <= {window} THEN '{POSITIVE}'
     ELSE '{NEGATIVE}'
   END AS status
 FROM leads
+CROSS JOIN truncation
 """
 
 

@@ -11,8 +11,10 @@ def market() -> Market:
 
 
 def test_the_same_seed_makes_the_same_market_and_another_seed_another() -> None:
-    small = {"reps": 900, "leads": 700, "firms": 40}
-    first, again, other = make_market(1, **small), make_market(1, **small), make_market(2, **small)
+    def small(seed: int) -> Market:
+        return make_market(seed, reps=900, leads=700, firms=40)
+
+    first, again, other = small(1), small(1), small(2)
     assert all(first.tables[name].equals(again.tables[name]) for name in first.tables)
     assert first.people.equals(again.people)
     assert not first.tables["crm.lead_snapshots"].equals(other.tables["crm.lead_snapshots"])
