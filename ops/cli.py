@@ -25,10 +25,10 @@ models = typer.Typer(no_args_is_help=True, help="The model registry.")
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages nobody could handle, with the reason.")
 app.add_typer(models, name="models")
 app.add_typer(dlq, name="dlq")
-app.add_typer(contract_commands.app, name="contract")
 app.command()(truth.world)
 app.command()(truth.audit)
 app.command()(truth.labels)
+app.add_typer(contract_commands.app, name="contract")
 
 console = Console(soft_wrap=True)
 

@@ -95,11 +95,7 @@ def summarise(world: World, registered: Registered, replayed: Replay, judged: Ju
             "leaks": len(registered.audited.leaks),
             "suspects": [f"{f.feature}: {f.sentence}" for f in registered.audited.findings if f.severity == "suspect"],
         },
-        "refused_features": {
-            f.name: world.contract.refused[f.name]
-            for f in world.contract.features
-            if f.name in world.contract.refused and world.contract.selects(f)
-        },
+        "refused_features": world.contract.refused_of_selected,
         "removed_features": {name: f"a clock: the week tells {share:.0%} of it" for name, share in trained.removed.items()},
         "metrics": {name: asdict(estimate) for name, estimate in judged.metrics.items()},
         "mean_predicted": judged.mean_predicted,

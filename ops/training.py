@@ -34,10 +34,10 @@ def train_and_register(world: World, say: Callable[[str], None]) -> Registered:
     """
     folder = ROOT / "policies"
     with world.reading() as warehouse:
-        contract = fit_statistics(warehouse, world.contract, world.known_by)
-        audited = audit(warehouse, contract, world.known_by, datetime.now(UTC).date(), lambda step: say(f"audit: {step}"))
+        audited = audit(warehouse, world.contract, world.known_by, datetime.now(UTC).date(), lambda step: say(f"audit: {step}"))
         refuse_leaks(audited)
         say("asking what was known at each contact")
+        contract = fit_statistics(warehouse, world.contract, world.known_by)
         dataset = load_dataset(warehouse, contract, world.known_by)
     trained = train(dataset, contract, world.known_by, training(folder), policies.bands(folder), say)
     registry(world.path).save(trained.files)

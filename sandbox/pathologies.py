@@ -61,14 +61,9 @@ def naive_contract(path: Path) -> Contract:
     """The contract at `path` with the features people build without asking when a value was known."""
     declared = load_contract(path)
     extra = Naive.model_validate(parse(NAIVE))
-    return Contract.model_validate(
-        declared.model_dump()
-        | {
-            "default_groups": (*declared.default_groups, "naive"),
-            "sources": {**declared.sources, **extra.sources},
-            "features": (*declared.features, *extra.features),
-        }
-    )
+    sources, features = {**declared.sources, **extra.sources}, (*declared.features, *extra.features)
+    groups = (*declared.default_groups, "naive") if declared.default_groups else ()
+    return Contract.model_validate({**dict(declared), "sources": sources, "features": features, "default_groups": groups})
 
 
 class Naive(Document):
@@ -85,10 +80,10 @@ sources:
   jobs_held: {kind: history, table: vendor.jobs_held, key: rep_crd, on: crd, event_time: start_date, known_at: known_at,
               grain: [firm_crd, start_date]}
 features:
-  - {name: email_on_file, source: fields, column: has_email, dtype: bool, group: naive, kind: mutable, sentence: has an e-mail address}
+  - {name: has_email, source: fields, column: has_email, dtype: bool, group: naive, kind: mutable, sentence: has an e-mail address}
   - {name: engagement_score, source: fields, column: engagement_score, dtype: float, group: naive, kind: mutable}
-  - {name: wealth_on_file_m, source: fields, column: personal_aum_m, dtype: float, group: naive, kind: mutable}
-  - {name: assets_on_file_m, source: assets, column: assets_m, dtype: float, group: naive, kind: mutable}
+  - {name: personal_aum_m, source: fields, column: personal_aum_m, dtype: float, group: naive, kind: mutable}
+  - {name: firm_assets_m, source: assets, column: assets_m, dtype: float, group: naive, kind: mutable}
   - {name: days_since_last_end, source: ends, dtype: float, group: naive, kind: mutable, sql: "DATE_DIFF(DATE(as_of), MAX(end_date), DAY)"}
   - {name: months_in_job, source: jobs_held, dtype: float, group: naive, kind: calculable,
      sql: "MAX(IF(end_date IS NULL OR end_date > DATE(as_of), DATE_DIFF(DATE(as_of), start_date, MONTH), NULL))"}
@@ -197,16 +192,16 @@ _ALL = (
     Pathology(
         "later_mover_table", "months_in_job", ("presence", "later_content"), "a table of ended jobs knows who left later", _later_movers
     ),
-    Pathology("current_aum", "assets_on_file_m", ("todays_value",), "today's assets stand on old leads", _current_aum),
+    Pathology("current_aum", "firm_assets_m", ("todays_value",), "today's assets stand on old leads", _current_aum),
     Pathology(
         "field_filled_after_contact",
-        "wealth_on_file_m",
+        "personal_aum_m",
         ("presence",),
         "a field is filled in once the lead talks",
         _field_filled_after_contact,
     ),
     Pathology("label_derived", "engagement_score", ("strength",), "a score is raised once the call is booked", _label_derived),
-    Pathology("list_batches", "email_on_file", ("batch",), "a field comes with the list, 13 to 98 % of a month's leads", _list_batches),
+    Pathology("list_batches", "has_email", ("batch",), "a field comes with the list, 13 to 98 % of a month's leads", _list_batches),
     Pathology("duplicate_keys", "source rep", ("repeated_keys",), "advisors stand in a file twice with different firms", _repeated_keys),
 )
 PATHOLOGIES: Mapping[str, Pathology] = {pathology.name: pathology for pathology in _ALL}

@@ -37,7 +37,7 @@ def _needs(contract: Contract, name: str) -> list[str]:
 def _fit(warehouse: BulkWarehouse, contract: Contract, names: list[str], known_by: datetime) -> Fitted:
     wanted = {contract.statistics[name].of for name in names}
     features = [feature for feature in contract.features if feature.name in wanted]
-    text = vectors_sql(contract, mature_asks_sql(contract), features)
+    text = vectors_sql(contract, mature_asks_sql(contract), features=features)
     query = Query(f"statistics_{contract.name}", text, {"known_by": "TIMESTAMP", **statistic_params(contract, features)})
     rows = warehouse.arrow(query, known_by=known_by, **fitted_params(contract, features))
     for column in found_columns(contract):

@@ -91,8 +91,7 @@ def _formula_faults(at: tuple[str | int, ...], formula: str, known: set[str]) ->
     try:
         tree = sqlglot.parse_one(f"SELECT {formula}", dialect="bigquery")
     except sqlglot.errors.SqlglotError as fault:
-        told = getattr(fault, "errors", None)
-        said = told[0]["description"] if told else str(fault)
+        said = str(fault).splitlines()[0].removesuffix(".")
         yield Fault(at, f"{formula!r} is not GoogleSQL: {said}")
         return
     own = {alias.name for alias in tree.find_all(exp.Alias, exp.TableAlias)}

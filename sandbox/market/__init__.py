@@ -28,9 +28,9 @@ def make_market(seed: int, *, reps: int = 32_000, leads: int = 30_000, firms: in
 
     With `winners_move` those who become MQLs change firms more often afterwards, as they do in life.
     """
-    simulated, filings, contacts, facts, moves = (np.random.default_rng(stream) for stream in np.random.SeedSequence(seed).spawn(5))
+    simulated, filed, called, moved, said = (np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(5))
     careers = simulate(simulated, reps, firms)
-    crm, people, truth = contact(contacts, careers, leads)
+    crm, people, truth = contact(called, careers, leads)
     if winners_move:
-        careers = with_moves(careers, *later_moves(moves, truth, firms))
-    return Market({**extracts(filings, facts, careers), **crm}, people, truth)
+        careers = with_moves(careers, *later_moves(moved, truth, firms))
+    return Market({**extracts(filed, said, careers), **crm}, people, truth)

@@ -7,13 +7,13 @@ runs on BigQuery as it is and on DuckDB through sqlglot.
 from collections.abc import Collection
 
 from shared.asof.contract import ASKED, DERIVED, Contract, Feature, Source, params_of
-from shared.asof.visible import ASK, instant, select, source_ctes, table_name
+from shared.asof.visible import ASK, AT_THE_ASK, instant, known_instant, select, source_ctes, table_name
 from shared.errors import ContractError
 from shared.ports import ParamType, Query
 
 __all__ = [
-    "ASK", "SERVED_ASKS", "fitted_params", "found_columns", "instant", "literal", "served", "statistic_params", "table_name",
-    "used_sources", "vectors_sql",
+    "ASK", "AT_THE_ASK", "SERVED_ASKS", "fitted_params", "found_columns", "instant", "known_instant", "literal", "served",
+    "statistic_params", "table_name", "used_sources", "vectors_sql",
 ]  # fmt: skip
 
 SERVED_ASKS = "SELECT\n  ask.lead_id,\n  ask.crd,\n  ask.as_of\nFROM UNNEST(@asks) AS ask"
@@ -26,12 +26,12 @@ def served(contract: Contract) -> Query:
     return Query(f"asof_{contract.name}", vectors_sql(contract, SERVED_ASKS), {"asks": ASK, **statistic_params(contract)})
 
 
-def vectors_sql(contract: Contract, asks: str, features: Collection[Feature] | None = None, hindsight: str = "") -> str:
+def vectors_sql(contract: Contract, asks: str, known: str = AT_THE_ASK, features: Collection[Feature] | None = None) -> str:
     """One row per ask: `lead_id, as_of`, `found_<source>` for each required source, `stale`, then each usable feature.
 
     `asks` is any SELECT of `lead_id, crd, as_of`; it is all that differs between training and serving. `stale` names, with
-    a space after each, the sources whose latest row was too old. `features` asks for others than the usable ones.
-    The leak audit alone gives `hindsight`, an instant: what would be read had all that is known by it been known at once.
+    a space after each, the sources whose latest row was too old. `features` asks for others than the usable ones. The leak
+    audit alone sets `known` to a later instant, to see what hindsight would change.
     """
     wanted = contract.usable if features is None else features
     computed = contract.closure(wanted)
@@ -39,7 +39,7 @@ def vectors_sql(contract: Contract, asks: str, features: Collection[Feature] | N
     ctes = [("asks", asks)]
     for name, source in used.items():
         values = [f"{_of_source(contract, source, f)} AS `{f.name}`" for f in computed if f.source == name]
-        ctes += source_ctes(contract, name, source, values, hindsight)
+        ctes += source_ctes(contract, name, source, values, known)
     ctes.append(("level_0", _joined_sql(used, computed)))
     layers = _layers(contract, computed)
     for level, layer in enumerate(layers):

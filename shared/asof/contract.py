@@ -11,7 +11,6 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from shared.asof.declared import ASKED, DERIVED, Feature, Fitted, Lead, LeakWaiver, Name, Outcome, Source, Statistic, Waiver, column_name
-from shared.clock import SystemClock
 from shared.documents import Document, Fault, broken_rules, load
 from shared.errors import ContractError
 
@@ -40,8 +39,8 @@ class Contract(Document):
     lead: Lead
     missing: tuple[str, ...] = ()
     deny: tuple[Name, ...] = ()
-    default_groups: tuple[str, ...] = ()
     waivers: tuple[LeakWaiver, ...] = ()
+    default_groups: tuple[str, ...] = ()
     sources: Mapping[str, Source]
     statistics: Mapping[Name, Statistic] = {}
     features: Annotated[tuple[Feature, ...], Field(min_length=1)]
@@ -142,6 +141,11 @@ class Contract(Document):
                 reasons[feature.name] = f"it is computed from {built_on}, which is refused"
         return reasons
 
+    @property
+    def refused_of_selected(self) -> dict[str, str]:
+        """Those of them that belong to the groups a model is trained on."""
+        return {f.name: self.refused[f.name] for f in self.features if f.name in self.refused and self.selects(f)}
+
     @cached_property
     def groups(self) -> tuple[str, ...]:
         """Every group that has a feature a model may see, in declared order."""
@@ -190,24 +194,20 @@ class Contract(Document):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 
-def load_contract(path: Path, *, on: date | None = None) -> Contract:
-    """Read a contract; ContractError names line and key. A waiver that has expired by `on` (today) is an error."""
+def load_contract(path: Path, today: date | None = None) -> Contract:
+    """The contract at `path`; ContractError names line and key. With `today`, a waiver that has run out is one too."""
     contract = load(path, Contract, ContractError)
-    refuse_expired(contract, on or SystemClock().now().date())
+    if today is not None:
+        refuse_expired(contract, today)
     return contract
 
 
 def refuse_expired(contract: Contract, today: date) -> None:
-    """ContractError naming every waiver, of a source's clock or of a finding, that ran out before `today`."""
-    sources = [(f"source {name}", source.waiver) for name, source in contract.sources.items() if source.waiver]
-    findings = [(f"rule {waiver.rule} on {waiver.feature}", waiver) for waiver in contract.waivers]
-    over = [
-        f"the waiver of {w.by} for {what} expired on {w.expires} ({w.reason})" for what, w in (*sources, *findings) if w.expires < today
-    ]
+    sources = ((f"source {name}", source.waiver) for name, source in contract.sources.items() if source.waiver)
+    findings = ((f"rule {waiver.rule} on {waiver.feature}", waiver) for waiver in contract.waivers)
+    over = [f"{what}: the waiver of {w.by} expired on {w.expires}" for what, w in (*sources, *findings) if w.expired(today)]
     if over:
-        raise ContractError(
-            f"Contract {contract.name}: {'; '.join(over)}.", fix="Mend the cause, or have the waiver renewed: name, reason, a new expiry."
-        )
+        raise ContractError("; ".join(over) + ".", fix="Mend the cause, or have a person renew the waiver with a later day.")
 
 
 def params_of(sql: str | None) -> set[str]:

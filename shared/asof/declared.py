@@ -63,11 +63,14 @@ class Lead(Document):
 
 
 class Waiver(Document):
-    """Somebody answers by name, until a day, for a clock that is declared and not delivered."""
+    """A person takes a risk by name, for a reason, until a day."""
 
     by: Annotated[str, Field(min_length=1)]
-    reason: Annotated[str, Field(min_length=10)]
+    reason: Annotated[str, Field(min_length=1)]
     expires: date
+
+    def expired(self, today: date) -> bool:
+        return today > self.expires
 
 
 class LeakWaiver(Waiver):
@@ -103,11 +106,13 @@ class Source(Document):
     @model_validator(mode="after")
     def _clocks(self) -> "Source":
         if self.known_at is None and None in {self.event_time, self.lag_days, self.waiver}:
-            raise broken_rule("give known_at, or event_time with lag_days and a waiver {by, reason, expires} for the clock that is missing")
+            raise broken_rule("a source without known_at needs event_time, lag_days, and a waiver with by, reason and expires")
         if self.known_at is not None and self.waiver is not None:
             raise broken_rule("a source with known_at needs no waiver")
         if self.kind != "event" and self.event_time is None:
             raise broken_rule(f"a {self.kind} source needs event_time: the column that says when the row happened")
+        if self.grain and self.kind != "history":
+            raise broken_rule(f"a {self.kind} source has one row at a time and no grain; grain is for history sources")
         if self.max_age_days is not None and self.kind != "vintage":
             raise broken_rule("max_age_days is for vintage sources")
         if self.kind != "history" and re.search(r"\bask\.", self.where or ""):

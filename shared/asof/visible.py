@@ -11,12 +11,15 @@ from collections.abc import Iterator
 from shared.asof.contract import Contract, Source
 
 ASK = {"lead_id": "STRING", "crd": "INT64", "as_of": "TIMESTAMP"}
+AT_THE_ASK = "ask.as_of"
+"""Until when a row may have become known: the instant asked about."""
 DEFAULT_DATASET = "crm"
+_EVER = "TIMESTAMP '1900-01-01 00:00:00+00'"
 
 
-def source_ctes(contract: Contract, name: str, source: Source, values: list[str], hindsight: str = "") -> Iterator[tuple[str, str]]:
+def source_ctes(contract: Contract, name: str, source: Source, values: list[str], known: str) -> Iterator[tuple[str, str]]:
     """The relations that end in `source_<name>`: per ask, whether a row was found, whether it was stale, and `values`."""
-    yield f"versions_{name}", _versions_sql(contract, source, hindsight)
+    yield f"versions_{name}", _versions_sql(contract, source, known)
     carried = [f"s.`{column}` AS {name}__{column}" for column in _carried(contract, name)]
     if source.kind == "history":
         yield f"met_{name}", _met_sql(contract, name, source)
@@ -57,33 +60,37 @@ def _ask_key(source: Source) -> tuple[str, str]:
     return ("asks", source.on) if source.on in ASK else (f"source_{upstream}", f"{upstream}__{column}")
 
 
-def _versions_sql(contract: Contract, source: Source, hindsight: str) -> str:
+def _versions_sql(contract: Contract, source: Source, known: str) -> str:
     """The versions of the rows asked about, each with the instants between which it is the one to see.
 
-    With `hindsight`, an instant, every row known by then is visible from its event on, as if it had been known at once.
+    With hindsight (`known` is not the ask) a row counts from its event on, whenever it became known until then.
     """
     key, (asking, ask_key) = key_of(contract, source), _ask_key(source)
-    known = known_instant(source)
-    clocks = [known, *([instant(f"s.`{source.event_time}`")] if source.event_time else [])]
-    visible_from = f"GREATEST({', '.join(clocks)})" if len(set(clocks)) > 1 else clocks[0]
-    if hindsight:
-        visible_from = clocks[-1]
-    history = source.kind == "history"
-    same = [key, *source.grain] if history else [key]
-    order = [source.known_at] if history else [source.event_time, source.known_at]
-    window = f"PARTITION BY {_quoted(same)} ORDER BY {_quoted([clock for clock in order if clock])}"
-    until = f"MIN({visible_from}) OVER ({window} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)"
-    replaced = bool(source.grain and source.known_at) or not history
-    columns = ["s.*"] if history else [f"s.`{column}`" for column in version_columns(contract, source)]
-    columns += [f"{visible_from} AS visible_from", f"{until if replaced else 'CAST(NULL AS TIMESTAMP)'} AS visible_until"]
+    event = [instant(f"s.`{source.event_time}`")] if source.event_time else []
+    clocks = list(dict.fromkeys([known_instant(source), *event]))
     conditions = [f"s.`{key}` IN (SELECT ask.{ask_key} FROM {asking} AS ask)", *(f"{clock} IS NOT NULL" for clock in clocks)]
-    conditions += [f"({source.where})"] if source.where and not history else []
-    conditions += [f"{known} <= {hindsight}"] if hindsight else []
+    if known != AT_THE_ASK:
+        conditions.append(f"{clocks[0]} <= {known}")
+        clocks = event or [_EVER]
+    conditions += [f"({source.where})"] if source.where and source.kind != "history" else []
+    visible_from = f"GREATEST({', '.join(clocks)})" if len(clocks) > 1 else clocks[0]
+    columns = ["s.*"] if source.kind == "history" else [f"s.`{column}`" for column in version_columns(contract, source)]
+    columns += [f"{visible_from} AS visible_from", f"{_until(key, source, visible_from)} AS visible_until"]
     return select(columns, f"FROM {_table(contract, source)} AS s\nWHERE " + "\n  AND ".join(conditions))
 
 
+def _until(key: str, source: Source, visible_from: str) -> str:
+    """When a later version of the same row takes over: later by event time, then by when it was known."""
+    history = source.kind == "history"
+    order = [source.known_at] if history else [source.event_time, source.known_at]
+    if history and not (source.grain and source.known_at):
+        return "CAST(NULL AS TIMESTAMP)"
+    window = f"PARTITION BY {_quoted([key, *source.grain])} ORDER BY {_quoted([clock for clock in order if clock])}"
+    return f"MIN({visible_from}) OVER ({window} ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING)"
+
+
 def known_instant(source: Source) -> str:
-    """When a row could first have been known: its own clock, and the declared lag after it."""
+    """When a row of the source could first have been known: its own column or its event, and the declared lag."""
     clock = instant(f"s.`{source.known_at or source.event_time}`")
     return f"TIMESTAMP_ADD({clock}, INTERVAL {source.lag_days} DAY)" if source.lag_days else clock
 

@@ -63,7 +63,7 @@ def test_training_stops_before_it_begins_and_names_every_leak(of_planted: Report
     with pytest.raises(LeakFound) as stopped:
         refuse_leaks(of_planted)
     assert "engagement_score (strength)" in str(stopped.value)
-    assert "wealth_on_file_m (presence)" in str(stopped.value)
+    assert "personal_aum_m (presence)" in str(stopped.value)
 
 
 def test_a_waived_finding_stays_in_the_report_and_stops_nothing(planted: World) -> None:
@@ -83,8 +83,8 @@ def test_a_waived_finding_stays_in_the_report_and_stops_nothing(planted: World) 
 
 
 def test_a_waiver_that_has_run_out_is_an_error(clean: World) -> None:
-    over = LeakWaiver(feature="email_on_file", rule="batch", by="A. Analyst", reason="known since March", expires=date(2025, 12, 31))
-    with pytest.raises(ContractError, match=r"waiver of A. Analyst for rule batch on email_on_file expired on 2025-12-31"):
+    over = LeakWaiver(feature="has_email", rule="batch", by="A. Analyst", reason="known since March", expires=date(2025, 12, 31))
+    with pytest.raises(ContractError, match=r"rule batch on has_email: the waiver of A. Analyst expired on 2025-12-31"):
         audited(clean, clean.contract.model_copy(update={"waivers": (over,)}))
 
 

@@ -146,11 +146,11 @@ WAIVED = HEAD.replace(
 
 def test_a_source_without_a_clock_lags_as_declared_while_its_waiver_lasts(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:
     (tmp_path / "waived.yaml").write_text(WAIVED)
-    waived = load_contract(tmp_path / "waived.yaml", on=date(2025, 6, 30))
+    waived = load_contract(tmp_path / "waived.yaml", today=date(2025, 6, 30))
     assert answer_one(warehouse, waived, Ask("lead1", 1, START + timedelta(days=114)))["aum"] is None
     assert answer_one(warehouse, waived, Ask("lead1", 1, START + timedelta(days=115)))["aum"] == 10
-    with pytest.raises(ContractError, match="waiver of Data lead for source rep expired on 2025-06-30"):
-        load_contract(tmp_path / "waived.yaml", on=date(2025, 7, 1))
+    with pytest.raises(ContractError, match="source rep: the waiver of Data lead expired on 2025-06-30"):
+        load_contract(tmp_path / "waived.yaml", today=date(2025, 7, 1))
 
 
 def test_a_stale_source_is_as_good_as_none_and_is_said(warehouse: DuckDBWarehouse, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_a_fault_in_a_feature_is_named(tmp_path: Path, line: str, said: str) -> 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        ("{kind: event}", "contract.yaml:4: sources.calls: give known_at, or event_time with lag_days and a waiver"),
+        ("{kind: event}", "contract.yaml:4: sources.calls: a source without known_at needs event_time, lag_days, and a waiver"),
         ("{kind: vintage, known_at: k}", "needs event_time"),
         ("{kind: event, known_at: k, on: crd}", "lead.crd names no column"),
         ("{kind: event, known_at: k, on: firm.crd}", "earlier source"),

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from shared.asof.compile import fitted_params, statistic_params, vectors_sql
+from shared.asof.compile import AT_THE_ASK, fitted_params, statistic_params, vectors_sql
 from shared.asof.contract import Contract
 from shared.asof.labels import NEGATIVE, POSITIVE, labels, labels_sql
 from shared.errors import DataError
 from shared.ports import BulkWarehouse, Query
 from training_job.dataset import check_columns, instants
+from training_job.statistics import fit_statistics
 
 Floats = NDArray[np.float64]
 Values = Mapping[str, Floats]
@@ -76,16 +77,18 @@ def gather(warehouse: BulkWarehouse, contract: Contract, known_by: datetime, say
             f"{len(leads):,} mature leads with {positives} positives are too few to audit.",
             fix=f"The audit needs {_MIN_POSITIVES} positives and some negatives; check the outcome and its window in the contract.",
         )
+    say("statistics")
+    contract = fit_statistics(warehouse, contract, known_by)
     views = {
-        "then": ("contacted_at", ""),
+        "then": ("contacted_at", AT_THE_ASK),
         "hindsight": ("contacted_at", "@known_by"),
-        "today": ("@known_by", ""),
-        "earlier": (f"TIMESTAMP_SUB(contacted_at, INTERVAL {EARLIER_DAYS} DAY)", ""),
+        "today": ("@known_by", AT_THE_ASK),
+        "earlier": (f"TIMESTAMP_SUB(contacted_at, INTERVAL {EARLIER_DAYS} DAY)", AT_THE_ASK),
     }
     values = {}
-    for name, (as_of, hindsight) in views.items():
+    for name, (as_of, known) in views.items():
         say(f"features, {name}")
-        values[name] = _ask(warehouse, contract, known_by, as_of, hindsight).loc[leads["lead_id"]]
+        values[name] = _ask(warehouse, contract, known_by, as_of, known).loc[leads["lead_id"]]
     return Evidence(
         warehouse=warehouse,
         contract=contract,
@@ -99,12 +102,11 @@ def gather(warehouse: BulkWarehouse, contract: Contract, known_by: datetime, say
     )
 
 
-def _ask(warehouse: BulkWarehouse, contract: Contract, known_by: datetime, as_of: str, hindsight: str) -> pd.DataFrame:
+def _ask(warehouse: BulkWarehouse, contract: Contract, known_by: datetime, as_of: str, known: str) -> pd.DataFrame:
     asks = f"SELECT lead_id, crd, {as_of} AS as_of FROM (\n{labels_sql(contract)})\nWHERE status IN ('{POSITIVE}', '{NEGATIVE}')"
-    text = vectors_sql(contract, asks, hindsight=hindsight)
-    query = Query(f"audit_{contract.name}", text, {"known_by": "TIMESTAMP", **statistic_params(contract)})
+    query = Query(f"audit_{contract.name}", vectors_sql(contract, asks, known), {"known_by": "TIMESTAMP", **statistic_params(contract)})
     frame: pd.DataFrame = warehouse.arrow(query, known_by=known_by, **fitted_params(contract)).to_pandas()
-    return frame.drop_duplicates("lead_id").set_index("lead_id")  # rows that repeat their key are a finding of their own
+    return frame.drop_duplicates("lead_id").set_index("lead_id")  # a join that multiplies is a finding of its own
 
 
 def _coded(contract: Contract, frame: pd.DataFrame) -> dict[str, Floats]:
