@@ -48,7 +48,7 @@ def run(options: Options, console: Console) -> dict[str, object]:
         with _phase(console, "Model") as say:
             registered = train_and_register(world, say)
             promote(world.path, registered.trained.version, by="demo", reason="first model of this world")
-            say(f"champion {registered.trained.version}: {registered.trained.family}, {registered.trained.rows:,} leads")
+            say(f"champion {registered.trained.version}: {registered.trained.chosen.candidate.name}, {registered.trained.rows:,} leads")
         replayed = _replay(world, options.limit, console)
         with _phase(console, "Judge") as say:
             judged = _judge(world)
@@ -84,19 +84,19 @@ def summarise(world: World, registered: Registered, replayed: Replay, judged: Ju
         "latency_ms": {"p50": round(float(np.median(latency)), 1), "p95": round(float(np.quantile(latency, 0.95)), 1)},
         "model": {
             "version": trained.version,
-            "family": trained.family,
+            "family": trained.chosen.candidate.name,
             "rows": trained.rows,
             "positives": trained.positives,
             "trained_to": isoformat(world.known_by),
             "labels": dict(registered.dataset.statuses),
-            "rolling": {name: asdict(estimate) for name, estimate in trained.metrics.items()},
+            "rolling": {name: asdict(estimate) for name, estimate in trained.rolling.items()},
         },
         "audit": {
             "leaks": len(registered.audited.leaks),
             "suspects": [f"{f.feature}: {f.sentence}" for f in registered.audited.findings if f.severity == "suspect"],
         },
         "refused_features": world.contract.refused_of_selected,
-        "removed_features": {name: f"a clock: the week tells {share:.0%} of it" for name, share in trained.removed.items()},
+        "removed_features": {each.feature: each.sentence for each in trained.removed},
         "metrics": {name: asdict(estimate) for name, estimate in judged.metrics.items()},
         "mean_predicted": judged.mean_predicted,
         "actual_rate": asdict(judged.actual),

@@ -48,13 +48,13 @@ def tell_trained(console: Console, registered: Registered, *, promoted: bool) ->
     console.print(
         f"labels: {', '.join(f'{n:,} {name}' for name, n in labels.items())}; {registered.dataset.unmatched:,} without a vendor row"
     )
-    for each in trained.tried:
-        console.print(f"{each.family.name}: AUC-PR by period {', '.join(f'{value:.3f}' for value in each.auc_pr)}")
+    for each in trained.compared.tried:
+        console.print(f"{each.candidate.name}: AUC-PR by period {', '.join(f'{value:.3f}' for value in each.auc_pr)}")
     console.print(
-        _figures({name: {f: getattr(e, f) for f in ("value", "low", "high", "n", "positives")} for name, e in trained.metrics.items()})
+        _figures({name: {f: getattr(e, f) for f in ("value", "low", "high", "n", "positives")} for name, e in trained.rolling.items()})
     )
     role = "champion" if promoted else "registered; promote it with ./leadscore models promote"
-    console.print(f"[bold]{trained.version}[/] ({trained.family}): {role}")
+    console.print(f"[bold]{trained.version}[/] ({trained.chosen.candidate.name}): {role}")
 
 
 def _figures(metrics: Mapping[str, Mapping[str, float]]) -> Table:

@@ -25,6 +25,7 @@ class Dataset:
     """Rows in order of contact. matrix [rows, matrix columns]; outcome [rows] in 0/1; contacted_at UTC.
 
     `statuses` counts every contacted lead by what its label came to; `unmatched` those no required source knew.
+    entity [rows] tells persons apart (the CRD, NaN where unknown); None when the contract names no such column.
     """
 
     lead_ids: list[str]
@@ -34,9 +35,21 @@ class Dataset:
     schema: Schema
     statuses: Mapping[str, int]
     unmatched: int
+    entity: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.outcome)
+
+    def take(self, rows: NDArray[np.intp]) -> "Dataset":
+        """These rows alone, in the order given."""
+        return replace(
+            self,
+            lead_ids=[self.lead_ids[row] for row in rows],
+            contacted_at=self.contacted_at[rows],
+            matrix=self.matrix[rows],
+            outcome=self.outcome[rows],
+            entity=None if self.entity is None else self.entity[rows],
+        )
 
     def without(self, names: Collection[str]) -> "Dataset":
         """The same rows without these features."""
@@ -68,6 +81,7 @@ def load_dataset(warehouse: BulkWarehouse, contract: Contract, known_by: datetim
         schema=schema,
         statuses=dict(Counter(labelled["status"])),
         unmatched=int((~matched).sum()),
+        entity=rows["crd"].to_numpy(np.float64, na_value=np.nan)[order] if contract.lead.crd else None,
     )
 
 

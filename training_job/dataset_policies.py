@@ -20,6 +20,7 @@ from shared.metrics.summary import week_of
 from shared.ports import BulkWarehouse
 from training_job.audit.evidence import Evidence, gather
 from training_job.families import fit_xgboost
+from training_job.lesson import Lesson, Plan
 from training_job.policy import TrainingPolicy
 
 Say = Callable[[str], None]
@@ -77,11 +78,11 @@ def compare_policies(warehouse: BulkWarehouse, contract: Contract, known_by: dat
         )
     served = _matrix(evidence.then)[later]
     outcome, period = evidence.outcome[later], week_of(evidence.contacted_at[later])
-    free = policy.model_copy(update={"xgboost": {**policy.xgboost, "min_child_weight": FREE_CHILD_WEIGHT}})
+    free = Plan({**policy.xgboost, "min_child_weight": FREE_CHILD_WEIGHT}, policy.xgboost_rounds)
     verdicts = []
     for name, matrix in _policies(evidence):
         say(f"policy {name}")
-        predictor = fit_xgboost(matrix[train], evidence.outcome[train], free).predictor
+        predictor = fit_xgboost(Lesson(matrix[train], evidence.outcome[train], tuple(evidence.then), policy), free).predictor
         offline, realised = predictor.margins(matrix[later]), predictor.margins(served)
         verdicts.append(_verdict(name, offline, realised, outcome, period))
     changed = {name: _changed(evidence.then[name][later], evidence.today[name][later]) for name in evidence.then}

@@ -9,55 +9,89 @@ import numpy as np
 import xgboost
 from sklearn.linear_model import LogisticRegression
 
-from shared.asof.vector import Matrix
-from shared.model.artifact import Predictor
+from shared.model.blend import Model
 from shared.model.linear import Linear
-from shared.model.trees import Node, build
-from training_job.policy import TrainingPolicy
+from shared.model.trees import Node, Trees, build
+from training_job import lightgbm_trees, rules
+from training_job.lesson import Lesson, Plan, Watch
+from training_job.policy import FamilyName, TrainingPolicy
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A model ready to serve; `files` is what the library itself wrote, kept beside it."""
+    """A model ready to serve; `files` is what the library itself wrote, kept beside it; `rounds` of boosting, where there were any."""
 
-    predictor: Predictor
+    predictor: Model
     files: Mapping[str, bytes]
+    rounds: int = 0
+
+
+Fit = Callable[[Lesson, Plan, Watch | None], Fitted]
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`complexity` orders the families: the simplest that is as good as the best wins."""
+    """`complexity` orders the families: the simplest that is as good as the best wins. `searched`: it has parameters to draw."""
 
-    name: str
-    kind: Literal["trees", "linear"]
+    name: FamilyName
+    kind: Literal["trees", "linear", "blend"]
     complexity: int
-    fit: Callable[[Matrix, Matrix, TrainingPolicy], Fitted]
+    fit: Fit
+    searched: bool = False
 
 
-def fit_logistic(matrix: Matrix, outcome: Matrix, policy: TrainingPolicy) -> Fitted:
+def fit_base_rate(lesson: Lesson, plan: Plan, watch: Watch | None) -> Fitted:  # noqa: ARG001 - a family like the others
+    """The constant every model has to beat."""
+    rate = float(lesson.outcome.mean())
+    zeros = np.zeros(lesson.matrix.shape[1])
+    return Fitted(Linear(np.array(np.log(rate / (1 - rate))), zeros, zeros, zeros + 1, zeros, zeros, zeros, zeros), {})
+
+
+def fit_rules(lesson: Lesson, plan: Plan, watch: Watch | None) -> Fitted:  # noqa: ARG001 - a family like the others
+    """The contract's rules, or where it has none the single split that says most."""
+    known = rules.usable(rules.rules_for(lesson.contract), lesson.names)
+    if known:
+        return Fitted(rules.tree_of(known, lesson), {})
+    params = {"max_depth": 1, "eta": 1.0, "objective": "binary:logistic", "nthread": lesson.policy.threads, "seed": lesson.policy.seed}
+    return Fitted(trees_of(xgboost.train(params, lesson.for_xgboost, 1)), {})
+
+
+def fit_logistic(lesson: Lesson, plan: Plan, watch: Watch | None) -> Fitted:  # noqa: ARG001 - a family like the others
     """Logistic regression on standardised columns, missing values at the mean with an indicator beside them."""
+    matrix = lesson.matrix
     missing = np.isnan(matrix)
     known = np.where(missing.all(axis=0), 0.0, matrix)
     mean, scale = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
     rate = missing.mean(axis=0)
     design = np.hstack([np.where(missing, 0.0, (matrix - mean) / scale), missing - rate])
-    model = LogisticRegression(C=policy.logistic["C"], max_iter=int(policy.logistic["max_iter"]), random_state=policy.seed)
-    model.fit(design, outcome)
+    model = LogisticRegression(C=plan.params["C"], max_iter=int(plan.params["max_iter"]), random_state=lesson.policy.seed)
+    model.fit(design, lesson.outcome, sample_weight=np.where(lesson.outcome == 1, lesson.positive_weight, 1.0))
     weight, missing_weight = np.split(model.coef_[0], 2)
     low, high = np.nanmin(known, axis=0), np.nanmax(known, axis=0)
     return Fitted(Linear(np.array(model.intercept_[0]), weight, mean, scale, low, high, missing_weight, rate), {})
 
 
-def fit_xgboost(matrix: Matrix, outcome: Matrix, policy: TrainingPolicy) -> Fitted:
-    """Gradient boosted trees at the natural prior."""
-    params = {**policy.xgboost, "objective": "binary:logistic", "tree_method": "hist", "seed": policy.seed, "nthread": policy.threads}
-    data = xgboost.QuantileDMatrix(matrix.astype(np.float32), outcome, nthread=policy.threads)
-    booster = xgboost.train(params, data, policy.xgboost_rounds)
-    return Fitted(trees_of(booster), {"model.ubj": bytes(booster.save_raw("ubj"))})
+def fit_xgboost(lesson: Lesson, plan: Plan, watch: Watch | None = None) -> Fitted:
+    """Gradient boosted trees, stopped by the inner rows of `watch` where there are any."""
+    fixed = {"objective": "binary:logistic", "tree_method": "hist", "nthread": lesson.policy.threads, "seed": lesson.policy.seed}
+    params = {**plan.params, **fixed, "scale_pos_weight": lesson.positive_weight}
+    stop: dict[str, Any] = {}
+    if watch:
+        inner = xgboost.QuantileDMatrix(
+            watch.matrix.astype(np.float32), watch.outcome, ref=lesson.for_xgboost, nthread=lesson.policy.threads
+        )
+        stop = {"evals": [(inner, "inner")], "early_stopping_rounds": watch.patience, "verbose_eval": False}
+    booster = xgboost.train(params, lesson.for_xgboost, plan.rounds, **stop)
+    booster = booster[: booster.best_iteration + 1] if watch else booster
+    return Fitted(trees_of(booster), {"model.ubj": bytes(booster.save_raw("ubj"))}, booster.num_boosted_rounds())
 
 
-def trees_of(booster: xgboost.Booster) -> Predictor:
+def fit_lightgbm(lesson: Lesson, plan: Plan, watch: Watch | None) -> Fitted:
+    return Fitted(*lightgbm_trees.fit(lesson, plan, watch))
+
+
+def trees_of(booster: xgboost.Booster) -> Trees:
     """The booster's trees as arrays. XGBoost keeps the leaf's value in split_conditions and base_score as a text."""
     learner = json.loads(booster.save_raw("json"))["learner"]
     base = float(str(learner["learner_model_param"]["base_score"]).strip("[]"))
@@ -81,7 +115,20 @@ def _nodes(tree: dict[str, Any]) -> list[Node]:
     ]
 
 
+def plan_of(name: FamilyName, policy: TrainingPolicy) -> Plan:
+    """The parameters the policy states for a family."""
+    stated = {
+        "logistic": Plan(policy.logistic),
+        "xgboost": Plan(policy.xgboost, policy.xgboost_rounds),
+        "lightgbm": Plan(policy.lightgbm, policy.lightgbm_rounds),
+    }
+    return stated.get(name, Plan({}))
+
+
 FAMILIES = (
-    Family("logistic", "linear", 1, fit_logistic),
-    Family("xgboost", "trees", 2, fit_xgboost),
+    Family("base_rate", "linear", 0, fit_base_rate),
+    Family("rules", "trees", 1, fit_rules),
+    Family("logistic", "linear", 2, fit_logistic, searched=True),
+    Family("xgboost", "trees", 3, fit_xgboost, searched=True),
+    Family("lightgbm", "trees", 4, fit_lightgbm, searched=True),
 )

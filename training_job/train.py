@@ -1,126 +1,233 @@
-"""From a contract and a warehouse to an artefact: folds, families, calibration, reference, manifest."""
+"""From a training frame to an artefact: periods, candidates, calibration, manifest; then the sealed period, once."""
 
+import hashlib
 import subprocess
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, time
 from importlib.metadata import version as library_version
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from shared.asof.contract import Contract
 from shared.asof.vector import Matrix
 from shared.config import ROOT
-from shared.errors import DataError
-from shared.metrics.intervals import Estimate
-from shared.metrics.ranking import Ranked, auc_pr
-from shared.metrics.summary import headline, week_of
+from shared.metrics.intervals import Estimate, wilson
+from shared.metrics.ranking import Ranked, auc_roc
 from shared.model import calibrate
 from shared.model.artifact import FeatureSpec, Figure, Manifest, Training, pack, version_of
+from shared.model.blend import Blend, Model
+from shared.model.linear import Linear
 from shared.policies import Bands
+from training_job import calibration
+from training_job.calibration import Calibration, Judgements
+from training_job.compare import Compared, Course, Keep, Say, Tried, choose, compare, fit_on
 from training_job.dataset import Dataset, require_enough
-from training_job.families import FAMILIES, Family
-from training_job.filters import clocks
-from training_job.folds import Fold, rolling_origin
-from training_job.policy import TrainingPolicy
+from training_job.figures import figures
+from training_job.folds import Fold, Period, seal
+from training_job.policy import FilterPolicy, TrainingPolicy
+from training_job.screening import Removed, screen, value_of
+from training_job.sealed import Opening, Seal
 
-LIBRARIES = ("numpy", "scikit-learn", "xgboost-cpu")
-
-Progress = Callable[[str], None]
+LIBRARIES = ("numpy", "scikit-learn", "xgboost-cpu", "lightgbm")
 
 
 @dataclass(frozen=True, slots=True)
-class Tried:
-    """One family over the folds: margins [judged rows] by models that had not seen them, AUC-PR per fold."""
+class Asked:
+    """What a training is asked for: labels known by `known_by`, judged on the sealed `period` (None: rolling origin only)."""
 
-    family: Family
-    margins: Matrix
-    auc_pr: tuple[float, ...]
+    contract: Contract
+    known_by: datetime
+    policy: TrainingPolicy
+    bands: Bands
+    period: Period | None = None
+    seal: Seal | None = None
 
     @property
-    def mean(self) -> float:
-        return float(np.mean(self.auc_pr))
+    def labels_known_by(self) -> datetime:
+        """When the last label that the model learned from was known: before the sealed period began."""
+        return datetime.combine(self.period.first, time(), UTC) if self.period else self.known_by
 
-    @property
-    def standard_error(self) -> float:
-        return float(np.std(self.auc_pr, ddof=1) / np.sqrt(len(self.auc_pr))) if len(self.auc_pr) > 1 else 0.0
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The sealed rows as the finished model scored them: margin, probability [rows of the fold's judge], and what it was worth."""
+
+    opening: Opening
+    rows: Fold
+    margin: Matrix
+    probability: Matrix
+    metrics: dict[str, Estimate]
+    predicted: float
+    actual: Estimate
+    train_auc: float
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """`files` is the artefact; `metrics` are out of fold, by period; `removed` are clocks, with their evidence."""
+    """`files` is the artefact; `rolling` are its figures out of fold, ranks within period; `removed` names features left out.
+
+    `development` are the rows that were trained on, with every feature; `kept` names those of the model.
+    """
 
     version: str
     files: dict[str, bytes]
-    family: str
-    tried: tuple[Tried, ...]
-    metrics: dict[str, Estimate]
-    rows: int
-    positives: int
-    removed: Mapping[str, float]
+    chosen: Tried
+    compared: Compared
+    calibration: Calibration
+    rolling: dict[str, Estimate]
+    removed: tuple[Removed, ...]
+    development: Dataset
+    predictor: Model
+    sealed: Sealed | None
+    schema: tuple[str, ...]
+
+    @property
+    def rows(self) -> int:
+        return len(self.development)
+
+    @property
+    def positives(self) -> int:
+        return int(self.development.outcome.sum())
 
 
-def train(dataset: Dataset, contract: Contract, known_by: datetime, policy: TrainingPolicy, bands: Bands, say: Progress) -> Trained:
-    """Judge each family by rolling origin, keep the simplest as good as the best, calibrate it out of fold, refit it on all.
+def train(dataset: Dataset, asked: Asked, say: Say, keep: Keep = lambda _, judge: judge()) -> Trained:
+    """Judge every candidate by rolling origin, keep the simplest as good as the best, calibrate it out of fold, open the seal.
 
-    Raises DataError when there is too little to learn from.
+    The model is fitted on the rows before the sealed period and served as it was judged. Raises DataError when there is too
+    little to learn from, SealBroken when the period was opened before and the policy says once.
     """
-    require_enough(dataset, policy)
-    removed = clocks(dataset)
-    dataset = dataset.without(removed)
-    folds = rolling_origin(dataset.contacted_at, dataset.outcome, policy.folds, contract.lead.outcome.window_days)
-    if not folds:
-        raise DataError("No period has both outcomes before and in it.", fix="Train on a longer stretch of contacts.")
-    tried = tuple(_try(family, dataset, folds, policy, say) for family in FAMILIES)
-    chosen = choose(tried)
-    say(f"fitting {chosen.family.name} on all {len(dataset):,} rows")
-    judged = np.concatenate([fold.judge for fold in folds])
-    outcome = dataset.outcome[judged]
-    knots = fit_sigmoid(chosen.margins, outcome)
-    probability = calibrate.probability(chosen.margins, knots)
-    metrics = headline(chosen.margins, probability, outcome, week_of(dataset.contacted_at[judged]))
-    fitted = chosen.family.fit(dataset.matrix, dataset.outcome, policy)
-    manifest = Manifest(
-        kind=chosen.family.kind,
-        family=chosen.family.name,
-        contract_hash=contract.hash,
-        features=tuple(FeatureSpec(**asdict(column)) for column in dataset.schema.columns),
-        calibration=knots,
-        calibration_method="sigmoid",
+    require_enough(dataset, asked.policy)
+    gap = asked.contract.lead.outcome.window_days + asked.contract.lead.lag_days
+    split = _split(dataset, asked.period, gap)
+    development = dataset.take(split.train)
+    require_enough(development, asked.policy)
+    course = Course(development, asked.contract.name, gap, asked.policy)
+    compared = compare(course, say, keep)
+    chosen = choose(compared.tried)
+    removed = _removed(development, compared, asked.policy.filters)
+    model_rows = development.without({each.feature for each in removed})
+    say(f"fitting {chosen.candidate.name} on all {len(model_rows):,} rows")
+    fitted = fit_on(replace(course, dataset=model_rows), chosen.candidate, compared.weights)
+    judged = judgements(development, compared, chosen, _segment_feature(asked, model_rows))
+    calibrated = calibration.fit(judged, asked.policy.calibration, asked.policy.calibration.segments.get(asked.contract.name))
+    rolling = _rolling(judged, calibrated)
+    manifest = _manifest(asked, model_rows, fitted.predictor, chosen, calibrated, rolling)
+    files = pack(manifest, asked.contract, fitted.predictor, fitted.files)
+    trained = Trained(
+        version=version_of(files),
+        files=files,
+        chosen=chosen,
+        compared=compared,
+        calibration=calibrated,
+        rolling=rolling,
+        removed=removed,
+        development=development,
+        predictor=fitted.predictor,
+        sealed=None,
+        schema=model_rows.schema.names,
+    )
+    return _opened(trained, dataset, split, asked, say) if asked.period else trained
+
+
+def judgements(dataset: Dataset, compared: Compared, chosen: Tried, segment: str | None = None) -> Judgements:
+    """The chosen candidate's out-of-fold rows."""
+    rows = np.concatenate([period.fold.judge for period in compared.periods])
+    sizes = [len(period.fold.judge) for period in compared.periods]
+    return Judgements(
+        margins=chosen.margins,
+        outcome=dataset.outcome[rows],
+        period=np.repeat(np.arange(len(sizes)), sizes),
+        contacted_at=dataset.contacted_at[rows],
+        segment=value_of(dataset, segment)[rows] if segment else None,
+    )
+
+
+def rank_within(margins: Matrix, period: np.ndarray) -> Matrix:
+    """Mid-ranks in (0, 1) within each period [rows]: models of different periods have margins of different scales."""
+    ranks = np.empty(len(margins))
+    for each in np.unique(period):
+        mine = period == each
+        ordered = np.sort(margins[mine])
+        below, upto = np.searchsorted(ordered, margins[mine], "left"), np.searchsorted(ordered, margins[mine], "right")
+        ranks[mine] = (below + upto) / (2 * len(ordered))
+    return ranks
+
+
+def _split(dataset: Dataset, period: Period | None, gap: int) -> Fold:
+    if period is None:
+        return Fold(np.arange(len(dataset)), np.arange(0))
+    return seal(dataset.contacted_at, dataset.outcome, period, gap, dataset.entity)
+
+
+def _removed(development: Dataset, compared: Compared, policy: FilterPolicy) -> tuple[Removed, ...]:
+    """What the filters take out on all training rows, and what they took out in too many of the periods."""
+    removed = list(screen(development, policy))
+    gone = {each.feature for each in removed}
+    left = [name for name in development.schema.names if name not in gone]
+    kept = {name: float(np.mean([name in period.kept for period in compared.periods])) for name in left}
+    unstable = [name for name in left if kept[name] < policy.min_kept]
+    for name in unstable if len(unstable) < len(left) else []:
+        said = f"is not stable: kept in {kept[name]:.0%} of the periods"
+        removed.append(Removed(name, "unstable", kept[name], policy.min_kept, said))
+    return tuple(removed)
+
+
+def _segment_feature(asked: Asked, model_rows: Dataset) -> str | None:
+    policy = asked.policy.calibration.segments.get(asked.contract.name)
+    return policy.feature if policy and policy.feature in model_rows.schema.names else None
+
+
+def _rolling(judged: Judgements, calibrated: Calibration) -> dict[str, Estimate]:
+    probability = calibration.across_periods(judged, calibration.method_of(calibrated.method))
+    return figures(rank_within(judged.margins, judged.period), probability, judged.outcome, judged.contacted_at)
+
+
+def _opened(trained: Trained, dataset: Dataset, split: Fold, asked: Asked, say: Say) -> Trained:
+    assert asked.period is not None  # noqa: S101 - the caller asked
+    say(f"opening the sealed period {asked.period}")
+    leads = f"{asked.contract.name} {hashlib.sha256(' '.join(dataset.lead_ids[row] for row in split.judge).encode()).hexdigest()[:16]}"
+    first = Opening(asked.period, 1, 0.05, "")
+    opening = asked.seal.open(leads, asked.period, trained.version, datetime.now(UTC)) if asked.seal else first
+    rows = dataset.take(split.judge)
+    gone = set(dataset.schema.names) - set(trained.schema)
+    matrix = rows.without(gone).matrix
+    margin = trained.predictor.margins(matrix)
+    segment = trained.calibration.segment
+    probability = trained.calibration.probability(margin, value_of(rows, segment.feature) if segment else None)
+    fitted = trained.predictor.margins(trained.development.without(gone).matrix)
+    sealed = Sealed(
+        opening=opening,
+        rows=split,
+        margin=margin,
+        probability=probability,
+        metrics=figures(margin, probability, rows.outcome, rows.contacted_at, opening.alpha),
+        predicted=float(probability.mean()),
+        actual=wilson(int(rows.outcome.sum()), len(rows)),
+        train_auc=auc_roc(Ranked.of(fitted, trained.development.outcome)),
+    )
+    return replace(trained, sealed=sealed)
+
+
+def _manifest(
+    asked: Asked, rows: Dataset, predictor: Model, chosen: Tried, calibrated: Calibration, rolling: Mapping[str, Estimate]
+) -> Manifest:
+    return Manifest(
+        kind="blend" if isinstance(predictor, Blend) else "linear" if isinstance(predictor, Linear) else "trees",
+        family=chosen.candidate.name,
+        contract_hash=asked.contract.hash,
+        features=tuple(FeatureSpec(**asdict(column)) for column in rows.schema.columns),
+        calibration=calibrated.knots,
+        calibration_method=calibrated.method,
+        segment=calibrated.segment,
         reference=tuple(calibrate.freeze_reference(chosen.margins).tolist()),
-        bands=bands.bands,
-        base_rate=float(dataset.outcome.mean()),
-        training=_training(dataset, known_by),
-        metrics={name: Figure(**asdict(estimate)) for name, estimate in metrics.items()},
-        code_version=_code_version(),
+        bands=asked.bands.bands,
+        base_rate=float(rows.outcome.mean()),
+        training=_training(rows, asked.labels_known_by),
+        metrics={name: Figure(**asdict(estimate)) for name, estimate in rolling.items()},
+        code_version=code_version(),
         libraries={name: library_version(name) for name in LIBRARIES},
     )
-    files = pack(manifest, contract, fitted.predictor, fitted.files)
-    return Trained(version_of(files), files, chosen.family.name, tried, metrics, len(dataset), int(dataset.outcome.sum()), removed)
-
-
-def choose(tried: tuple[Tried, ...]) -> Tried:
-    """The simplest family within one standard error of the best mean AUC-PR (Breiman et al. 1984)."""
-    best = max(tried, key=lambda each: each.mean)
-    good_enough = [each for each in tried if each.mean >= best.mean - best.standard_error]
-    return min(good_enough, key=lambda each: each.family.complexity)
-
-
-def fit_sigmoid(margins: Matrix, outcome: Matrix) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Platt scaling on out-of-fold margins at the natural prior, as knots."""
-    model = LogisticRegression(C=np.inf).fit(margins[:, None], outcome)
-    return calibrate.sigmoid_knots(float(model.coef_[0, 0]), float(model.intercept_[0]), margins)
-
-
-def _try(family: Family, dataset: Dataset, folds: list[Fold], policy: TrainingPolicy, say: Progress) -> Tried:
-    margins, scores = [], []
-    for number, fold in enumerate(folds, start=1):
-        say(f"{family.name}: period {number} of {len(folds)}")
-        fitted = family.fit(dataset.matrix[fold.train], dataset.outcome[fold.train], policy)
-        margins.append(fitted.predictor.margins(dataset.matrix[fold.judge]))
-        scores.append(auc_pr(Ranked.of(margins[-1], dataset.outcome[fold.judge])))
-    return Tried(family, np.concatenate(margins), tuple(scores))
 
 
 def _training(dataset: Dataset, known_by: datetime) -> Training:
@@ -129,7 +236,7 @@ def _training(dataset: Dataset, known_by: datetime) -> Training:
     return Training(first_contact=first, last_contact=last, known_by=known_by, rows=len(dataset), positives=positives)
 
 
-def _code_version() -> str:
+def code_version() -> str:
     """The commit this ran from, or `unknown` outside a checkout (a bundle carries its own)."""
     asked = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
     return asked.stdout.strip() or "unknown"

@@ -2,8 +2,9 @@
 
 import io
 import zipfile
-from dataclasses import fields
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import numpy as np
 
@@ -18,8 +19,9 @@ else:
 
 
 def to_bytes(arrays: "DataclassInstance") -> bytes:
+    """The arrays by name; those of a dataclass inside it as `<field>.<name>`."""
     buffer = io.BytesIO()
-    np.savez(buffer, **{field.name: getattr(arrays, field.name) for field in fields(arrays)})
+    np.savez(buffer, **dict(_flat(arrays, "")))
     return buffer.getvalue()
 
 
@@ -27,8 +29,28 @@ def from_bytes(kind: type[T], data: bytes) -> T:
     """Read what `to_bytes` wrote; CorruptArtifact for anything else."""
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return kind(**{field.name: arrays[field.name] for field in fields(kind)})
+            return _whole(kind, arrays, "")
     except (KeyError, ValueError, TypeError, OSError, EOFError, zipfile.BadZipFile) as fault:
         raise CorruptArtifact(
             f"The {kind.__name__.lower()} arrays cannot be read: {fault}", fix="Restore the artefact or roll back."
         ) from fault
+
+
+def _flat(arrays: "DataclassInstance", prefix: str) -> Iterator[tuple[str, Any]]:
+    for field in fields(arrays):
+        value = getattr(arrays, field.name)
+        if is_dataclass(value) and not isinstance(value, type):
+            yield from _flat(value, f"{prefix}{field.name}.")
+        else:
+            yield prefix + field.name, value
+
+
+def _whole(kind: type[T], arrays: Mapping[str, Any], prefix: str) -> T:
+    hints = get_type_hints(kind)
+    parts = {field.name: hints[field.name] for field in fields(kind)}
+    return kind(
+        **{
+            name: _whole(part, arrays, f"{prefix}{name}.") if is_dataclass(part) and isinstance(part, type) else arrays[prefix + name]
+            for name, part in parts.items()
+        }
+    )

@@ -15,14 +15,16 @@ from shared.asof.vector import Column, Matrix, Schema
 from shared.documents import Document
 from shared.errors import CorruptArtifact, SchemaMismatch
 from shared.model.arrays import from_bytes, to_bytes
+from shared.model.blend import Blend
+from shared.model.calibrate import Segment
 from shared.model.linear import Linear
 from shared.model.trees import Trees
 from shared.policies import Band
 
 MANIFEST = "artifact.json"
 CONTRACT = "contract.json"
-ARRAYS = {"trees": "trees.npz", "linear": "linear.npz"}
-KINDS: dict[str, type[Trees] | type[Linear]] = {"trees": Trees, "linear": Linear}
+ARRAYS = {"trees": "trees.npz", "linear": "linear.npz", "blend": "blend.npz"}
+KINDS: dict[str, type[Trees] | type[Linear] | type[Blend]] = {"trees": Trees, "linear": Linear, "blend": Blend}
 
 
 class Predictor(Protocol):
@@ -66,12 +68,13 @@ class Manifest(Document):
     """`artifact.json`: everything about a model but its arrays."""
 
     format: Literal[1] = 1
-    kind: Literal["trees", "linear"]
+    kind: Literal["trees", "linear", "blend"]
     family: str
     contract_hash: str
     features: tuple[FeatureSpec, ...]
     calibration: tuple[tuple[float, ...], tuple[float, ...]]
     calibration_method: str
+    segment: Segment | None = None
     reference: tuple[float, ...]
     bands: tuple[Band, ...]
     base_rate: Annotated[float, Field(gt=0, lt=1)]

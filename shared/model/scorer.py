@@ -20,7 +20,7 @@ def judge(artifact: Artifact, vectors: Sequence[Mapping[str, Value]]) -> list[Ju
         return []
     matrix = artifact.schema.encode(as_table(vectors))
     margins = artifact.predictor.margins(matrix)
-    probabilities = calibrate.probability(margins, artifact.manifest.calibration)
+    probabilities = calibrated(artifact, matrix, margins)
     percentiles = calibrate.percentile(margins, artifact.reference)
     shares = feature_contributions(artifact, matrix)
     by_name = {feature.name: feature for feature in artifact.contract.usable}
@@ -42,6 +42,13 @@ def judge(artifact: Artifact, vectors: Sequence[Mapping[str, Value]]) -> list[Ju
             )
         )
     return judgements
+
+
+def calibrated(artifact: Artifact, matrix: Matrix, margins: Matrix) -> Matrix:
+    """Calibrated probability [rows], by segment where the model has segments."""
+    segment = artifact.manifest.segment
+    offset = segment.offset(matrix[:, artifact.schema.matrix_names.index(segment.feature)]) if segment else 0.0
+    return calibrate.probability(margins, artifact.manifest.calibration, offset)
 
 
 def feature_contributions(artifact: Artifact, matrix: Matrix) -> Matrix:

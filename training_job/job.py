@@ -1,0 +1,108 @@
+"""The job: audit, frame, candidates, calibration, seal, verdict, and everything a person reads of it; the last file written is run.json."""
+
+import json
+import resource
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from datetime import time as clock_time
+
+import numpy as np
+
+from shared.asof.contract import Contract
+from shared.asof.labels import NEGATIVE, POSITIVE, labels
+from shared.errors import DataError, LeakFound
+from shared.model.registry import Registry
+from shared.policies import Bands
+from shared.ports import BulkWarehouse, Objects
+from training_job import record
+from training_job.audit.findings import Report
+from training_job.audit.run import audit, refuse_leaks
+from training_job.checkpoint import keeping
+from training_job.compare import Say
+from training_job.dataset import Dataset, check_columns, instants, load_dataset
+from training_job.folder import Folder
+from training_job.folds import Period, last_period
+from training_job.policy import TrainingPolicy
+from training_job.sealed import Seal
+from training_job.statistics import fit_statistics
+from training_job.train import Asked, Trained, code_version, train
+
+RUN = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be trained. `sealed` None: the last share of the leads, as the policy says. `keys` are the leads' own names."""
+
+    contract: Contract
+    known_by: datetime
+    policy: TrainingPolicy
+    bands: Bands
+    today: date
+    sealed: Period | None = None
+    keys: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What came of an order; `said` is run.json."""
+
+    trained: Trained
+    dataset: Dataset
+    audited: Report
+    said: Mapping[str, object]
+
+
+def run(warehouse: BulkWarehouse, objects: Objects, folder: Folder, order: Order, say: Say) -> Run:
+    """Train, judge and store. The artefact goes to the registry of `objects`, what people read to `folder`; no pointer is moved.
+
+    Raises LeakFound before anything is fitted; run.json then says reject and why.
+    """
+    started = time.monotonic()
+    check_columns(warehouse, order.contract)
+    audited = audit(warehouse, order.contract, order.known_by, order.today, lambda step: say(f"audit: {step}"))
+    try:
+        refuse_leaks(audited)
+    except LeakFound as leak:
+        folder.put(RUN, _text(record.rejected(order.contract, audited, leak)))
+        raise
+    period = order.sealed or sealed_period(warehouse, order)
+    say("asking what was known at each contact")
+    settled = datetime.combine(period.first, clock_time(), UTC)
+    contract = fit_statistics(warehouse, order.contract, min(settled, order.known_by))
+    dataset = load_dataset(warehouse, contract, order.known_by)
+    seal = Seal(objects, reopen=order.policy.sealed.reopen)
+    asked = Asked(contract, order.known_by, order.policy, order.bands, period, seal)
+    trained = train(dataset, asked, say, keeping(folder, dataset, order.policy, code_version()))
+    Registry(objects).save(trained.files)
+    for name, data in trained.files.items():
+        folder.put(f"model/{name}", data)
+    said = record.of(trained, dataset, audited, asked)
+    for name, text in record.tables(trained, dataset, order.keys).items():
+        folder.put(name, text)
+    said |= {"files": dict(folder.sums), "seconds": round(time.monotonic() - started, 1), "peak_rss_mb": peak_rss_mb()}
+    folder.put(RUN, _text(said))
+    return Run(trained, dataset, audited, said)
+
+
+def sealed_period(warehouse: BulkWarehouse, order: Order) -> Period:
+    """The last share of the mature leads, where the order names no period."""
+    found = warehouse.arrow(labels(order.contract), known_by=order.known_by).to_pandas()
+    mature = found[found["status"].isin([POSITIVE, NEGATIVE])]
+    if mature.empty:
+        fix = f"Wait {order.contract.lead.outcome.window_days + order.contract.lead.lag_days} days after the first contacts."
+        raise DataError(f"No lead of {order.contract.name} is mature by {order.known_by:%Y-%m-%d}.", fix=fix)
+    return last_period(np.sort(instants(mature["contacted_at"])), order.policy.sealed.share)
+
+
+def peak_rss_mb() -> float:
+    """The most memory this process has held, in MB (Linux counts KB)."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def _text(said: Mapping[str, object]) -> str:
+    return json.dumps(record.plain(said), indent=1, allow_nan=False)
+
+

@@ -1,0 +1,128 @@
+"""run.json: everything a run found, as plain numbers under stable names."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from typing import Any
+
+import numpy as np
+
+from shared.asof.contract import Contract
+from shared.clock import isoformat
+from shared.errors import LeakFound
+from shared.metrics.intervals import Estimate
+from training_job.audit.findings import Report
+from training_job.calibration import Calibration
+from training_job.compare import Tried
+from training_job.dataset import Dataset
+from training_job.train import Asked, Sealed, Trained
+from training_job.verdict import Verdict
+
+
+def of(trained: Trained, dataset: Dataset, audited: Report, asked: Asked, verdict: Verdict) -> dict[str, Any]:
+    """What a run found. Leaks are those that a person has answered for; with any other nothing is trained."""
+    return {
+        "contract": asked.contract.name,
+        "contract_hash": asked.contract.hash,
+        "version": trained.version,
+        "known_by": asked.known_by,
+        "labels": dataset.statuses,
+        "unmatched": dataset.unmatched,
+        "rows": trained.rows,
+        "positives": trained.positives,
+        "features": trained.schema,
+        "verdict": verdict.verdict,
+        "reasons": verdict.reasons,
+        "chosen": trained.chosen.candidate.name,
+        "families": [_family(each, trained) for each in trained.compared.tried],
+        "left_out": trained.compared.left_out,
+        "ensemble_weights": trained.compared.weights,
+        "rolling": trained.rolling,
+        "sealed": _sealed(trained.sealed) if trained.sealed else None,
+        "calibration": _calibration(trained.calibration),
+        "leaks": [finding for finding in audited.findings if finding.severity == "leak"],
+        "suspects": [finding for finding in audited.findings if finding.severity == "suspect"],
+        "refused_features": asked.contract.refused_of_selected,
+        "removed_features": [*trained.removed, *(each for period in trained.compared.periods for each in period.removed)],
+        "selection": {
+            name: float(np.mean([name in period.kept for period in trained.compared.periods])) for name in dataset.schema.names
+        },
+        "search": [asdict(trial) for period in trained.compared.periods for trial in period.trials],
+        "seed": asked.policy.seed,
+    }
+
+
+def rejected(contract: Contract, audited: Report, leak: LeakFound) -> dict[str, Any]:
+    """The run of a model that was never fitted."""
+    return {
+        "contract": contract.name,
+        "contract_hash": contract.hash,
+        "known_by": audited.known_by,
+        "verdict": "reject",
+        "reasons": [leak.what],
+        "leaks": audited.leaks,
+    }
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses, dates and numpy numbers as JSON has them; what is not a number is null."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple | np.ndarray):
+        return [plain(each) for each in value]
+    if isinstance(value, datetime):
+        return isoformat(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def calibration_words(predicted: float, actual: Estimate) -> str:
+    """Whether the mean prediction lies within the interval of what happened, said plainly."""
+    if actual.low <= predicted <= actual.high:
+        return f"is well calibrated on the whole: {predicted:.1%} predicted, {actual.value:.1%} happened"
+    word = "under" if predicted < actual.low else "over"
+    return f"{word}-predicts: {predicted:.1%} predicted, {actual.value:.1%} [{actual.low:.1%}, {actual.high:.1%}] happened"
+
+
+def _family(tried: Tried, trained: Trained) -> dict[str, Any]:
+    seen = [period.seen[tried.candidate.name] for period in trained.compared.periods]
+    return {
+        "name": tried.candidate.name,
+        "family": tried.candidate.family,
+        "imbalance": tried.candidate.imbalance,
+        "auc_pr": {"mean": tried.mean, "by_period": tried.auc_pr},
+        "train_auc": tried.train_auc,
+        "plans": [each.plan for each in seen],
+        "seconds": round(sum(each.seconds for each in seen), 2),
+        "chosen": tried is trained.chosen,
+    }
+
+
+def _sealed(sealed: Sealed) -> dict[str, Any]:
+    opening = sealed.opening
+    return {
+        "period": str(opening.period),
+        "opening": {"number": opening.number, "interval": 1 - opening.alpha, "record": opening.record},
+        **sealed.metrics,
+        "train_auc": sealed.train_auc,
+        "mean_predicted": sealed.predicted,
+        "actual_rate": sealed.actual,
+        "calibration": calibration_words(sealed.predicted, sealed.actual),
+    }
+
+
+def _calibration(found: Calibration) -> dict[str, Any]:
+    return {
+        "method": found.method,
+        "skill_on_later_periods": found.skill,
+        "refused": found.refused,
+        "segment": found.segment.model_dump() if found.segment else None,
+        "segment_gain": found.segment_skill,
+        "prior_update": found.prior,
+    }
