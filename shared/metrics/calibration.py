@@ -76,7 +76,7 @@ class Line:
     intercept: Estimate
 
 
-def calibration_line(predicted: Floats, outcome: Floats, period: NDArray[np.generic]) -> Line:
+def calibration_line(predicted: Floats, outcome: Floats, period: NDArray[np.generic], alpha: float = 0.05) -> Line:
     """Cox's line with intervals that hold when leads of one period share its luck (sandwich by period, t of periods - 1).
 
     Raises DataError with one class or one prediction only, where there is no line.
@@ -86,7 +86,7 @@ def calibration_line(predicted: Floats, outcome: Floats, period: NDArray[np.gene
         raise DataError("A calibration line needs both outcomes and more than one prediction.", fix="Judge on a longer period.")
     beta = _logistic(design, outcome)
     error = _clustered_errors(design, outcome - expit(design @ beta), expit(design @ beta), period)
-    reach = error * t.ppf(0.975, max(len(np.unique(period)) - 1, 1))
+    reach = error * t.ppf(1 - alpha / 2, max(len(np.unique(period)) - 1, 1))
     n, positives = len(outcome), int(outcome.sum())
     intercept, slope = (Estimate(float(b), float(b - r), float(b + r), n, positives) for b, r in zip(beta, reach, strict=True))
     return Line(slope, intercept)

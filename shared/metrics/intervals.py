@@ -55,20 +55,21 @@ def jeffreys(positives: int, n: int) -> Estimate:
 class Resamples:
     """Draws of whole clusters: `counts` [resamples, clusters] says how often each is drawn, `member` [rows] whose each row is.
 
-    Under FEW_CLUSTERS clusters there is too little to draw from, so rows are drawn one by one.
+    Intervals are at 1 - `alpha`. Under FEW_CLUSTERS clusters there is too little to draw from, so rows are drawn one by one.
     """
 
     counts: NDArray[np.int64]
     member: NDArray[np.intp]
+    alpha: float = 0.05
 
     @classmethod
-    def of(cls, cluster: NDArray[np.generic], resamples: int, seed: int) -> "Resamples":
+    def of(cls, cluster: NDArray[np.generic], resamples: int, seed: int, alpha: float = 0.05) -> "Resamples":
         member = np.unique(cluster, return_inverse=True)[1]
         if member.max(initial=-1) + 1 < FEW_CLUSTERS:
             member = np.arange(len(cluster))
         clusters = int(member.max(initial=-1)) + 1
         draws = np.random.default_rng(seed).multinomial(clusters, np.full(clusters, 1 / clusters), resamples)
-        return cls(draws, member)
+        return cls(draws, member, alpha)
 
     def values(self, statistic: Statistic) -> Floats:
         """The statistic on every draw [resamples]; NaN where it is not defined, as without positives."""
@@ -79,10 +80,14 @@ class Resamples:
         kept = values[np.isfinite(values)]
         if not len(kept):
             return math.nan, math.nan
-        clusters = self.counts.shape[1]
-        widened = NormalDist().cdf(math.sqrt(clusters / (clusters - 1)) * float(t.ppf(0.025, clusters - 1))) if clusters > 1 else 0.025
-        low, high = np.quantile(kept, [widened, 1 - widened])
+        low, high = np.quantile(kept, [self._tail(), 1 - self._tail()])
         return float(low), float(high)
+
+    def _tail(self) -> float:
+        clusters = self.counts.shape[1]
+        if clusters == 1:
+            return self.alpha / 2
+        return NormalDist().cdf(math.sqrt(clusters / (clusters - 1)) * float(t.ppf(self.alpha / 2, clusters - 1)))
 
     def estimate(self, statistic: Statistic, outcome: Floats) -> Estimate:
         low, high = self.interval(self.values(statistic))
@@ -96,10 +101,11 @@ def bootstrap(
     *,
     seed: int = 0,
     resamples: int = 500,
+    alpha: float = 0.05,
 ) -> Estimate:
-    """The statistic with its interval over resampled clusters, such as weeks.
+    """The statistic with its interval at 1 - alpha over resampled clusters, such as weeks.
 
     `statistic` takes row weights [rows], or None for the sample itself. Leads of one period share its luck, so whole
     periods are drawn. Resamples on which the statistic is not defined, such as those without positives, are left out.
     """
-    return Resamples.of(cluster, resamples, seed).estimate(statistic, outcome)
+    return Resamples.of(cluster, resamples, seed, alpha).estimate(statistic, outcome)

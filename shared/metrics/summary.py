@@ -12,6 +12,7 @@ from shared.metrics.ranking import Ranked, auc_pr, auc_roc, bottom_rate, ks, lif
 
 Floats = NDArray[np.float64]
 
+FEW_WEEKS = 12
 CUTS = {"5": 0.05, "10": 0.1, "20": 0.2}
 
 
@@ -28,18 +29,18 @@ def headline(margin: Floats, probability: Floats, outcome: Floats, period: NDArr
 
 
 def figures(
-    margin: Floats, probability: Floats, outcome: Floats, period: NDArray[np.generic], *, seed: int = 0, resamples: int = 500
+    margin: Floats, probability: Floats, outcome: Floats, period: NDArray[np.generic], *, alpha: float = 0.05, resamples: int = 500
 ) -> dict[str, Estimate]:
-    """Every figure of a judgement, each with its interval by period: ranks by the margin, truth by the probability.
+    """Every figure of a judgement, each with its interval at 1 - alpha by period: ranks by the margin, truth by the probability.
 
     `tie_share` is a property of the sample and has no interval of its own. `gap` is mean predicted minus the positive rate.
     Raises DataError with one class only.
     """
     require_both_classes(outcome)
-    draws, ranked = Resamples.of(period, resamples, seed), Ranked.of(margin, outcome)
+    draws, ranked = Resamples.of(period, resamples, 0, alpha), Ranked.of(margin, outcome)
     found = {name: draws.estimate(statistic, outcome) for name, statistic in _statistics(ranked, probability, outcome).items()}
     if np.ptp(probability) > 0:
-        line = calibration_line(probability, outcome, period)
+        line = calibration_line(probability, outcome, period, alpha)
         found |= {"calibration_slope": line.slope, "calibration_intercept": line.intercept}
     share = ranked.tie_share
     return {**found, "tie_share": Estimate(share, share, share, len(outcome), int(outcome.sum()))}
@@ -64,10 +65,12 @@ def _statistics(ranked: Ranked, probability: Floats, outcome: Floats) -> dict[st
     }
 
 
-def gains(margin: Floats, outcome: Floats, period: NDArray[np.generic], *, seed: int = 0, resamples: int = 500) -> dict[int, Estimate]:
+def gains(
+    margin: Floats, outcome: Floats, period: NDArray[np.generic], *, alpha: float = 0.05, resamples: int = 500
+) -> dict[int, Estimate]:
     """The share of positives found in the best 10, 20 ... 100 % of rows, each with its interval by period."""
     require_both_classes(outcome)
-    draws, ranked = Resamples.of(period, resamples, seed), Ranked.of(margin, outcome)
+    draws, ranked = Resamples.of(period, resamples, 0, alpha), Ranked.of(margin, outcome)
     return {percent: draws.estimate(partial(recall_at, ranked, percent / 100), outcome) for percent in range(10, 101, 10)}
 
 
@@ -78,3 +81,9 @@ def _gap(probability: Floats, outcome: Floats, weight: Floats | None = None) -> 
 def week_of(moments: NDArray[np.datetime64]) -> NDArray[np.generic]:
     """The week of each instant, as the period its lead shares its luck with."""
     return moments.astype("datetime64[W]")
+
+
+def period_of(moments: NDArray[np.datetime64]) -> NDArray[np.generic]:
+    """The week of each instant, or its day where the weeks are too few to draw from."""
+    weeks = week_of(moments)
+    return weeks if len(np.unique(weeks)) >= FEW_WEEKS else moments.astype("datetime64[D]")

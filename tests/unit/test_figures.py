@@ -13,7 +13,7 @@ from shared.errors import DataError
 from shared.metrics.calibration import Bins, brier_skill, calibration_line, ece, log_loss
 from shared.metrics.intervals import jeffreys, wilson
 from shared.metrics.ranking import Ranked, auc_pr, auc_roc, bottom_rate, ks, lift_at, precision_at, ranks_within, recall_at
-from shared.metrics.summary import figures, gains
+from shared.metrics.summary import figures, gains, period_of
 
 SHARES = (0.05, 0.1, 0.33)
 
@@ -148,3 +148,17 @@ def test_gains_rise_to_everything() -> None:
     assert list(curve) == list(range(10, 101, 10))
     assert values == sorted(values)
     assert values[-1] == pytest.approx(1)
+
+
+def test_a_smaller_alpha_widens_every_interval() -> None:
+    margin, probability, outcome, period = _judged(10)
+    usual = figures(margin, probability, outcome, period, resamples=300)
+    dearer = figures(margin, probability, outcome, period, resamples=300, alpha=0.01)
+    for name in ("auc_roc", "lift_at_10", "brier_skill", "calibration_slope"):
+        assert dearer[name].low < usual[name].low < usual[name].high < dearer[name].high
+
+
+def test_periods_are_weeks_unless_they_are_few() -> None:
+    year = np.datetime64("2025-01-01") + np.arange(365)
+    assert len(np.unique(period_of(year))) == 53
+    assert len(np.unique(period_of(year[:30]))) == 30
