@@ -14,8 +14,8 @@ from ops import serve as serving
 from ops import words
 from ops.commands import contract as contract_commands
 from ops.commands import measure, truth
-from ops.training import promote, registry, train_and_register
-from sandbox.world import open_world
+from ops.commands import train as training_commands
+from ops.training import promote, registry
 from shared.adapters.directory import DirectoryDeadLetters
 from shared.config import ROOT
 from shared.errors import ConfigError, LeadscoreError
@@ -31,6 +31,7 @@ app.command()(truth.labels)
 for command in (measure.compare_policies, measure.parity, measure.quality):
     app.command()(command)
 app.add_typer(contract_commands.app, name="contract")
+app.command()(training_commands.train)
 
 console = Console(soft_wrap=True)
 
@@ -63,19 +64,6 @@ def serve(
 ) -> None:
     """Keep the sandbox up: Salesforce, the bus and the functions, with a champion in place."""
     serving.serve(world.resolve(), port, console)
-
-
-@app.command()
-def train(
-    world: WorldOption = DEFAULT_WORLD,
-    promote_it: Annotated[bool, typer.Option("--promote", help="Make it the champion.")] = False,
-) -> None:
-    """Train on what the world knew by its cutoff, and register the model."""
-    registered = train_and_register(open_world(world.resolve()), console.print)
-    version = registered.trained.version
-    if promote_it:
-        promote(world, version, by="command line", reason="trained with --promote")
-    words.tell_trained(console, registered, promoted=promote_it)
 
 
 @models.command("list")

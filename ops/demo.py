@@ -19,7 +19,7 @@ from ops.training import Registered, promote, train_and_register
 from sandbox.cloud import running
 from sandbox.world import World, events, held, make_file_world, make_market_world
 from shared.clock import isoformat
-from shared.metrics.intervals import Estimate
+from training_job.verdict import calibration_words
 
 Say = Callable[[str], None]
 
@@ -105,14 +105,6 @@ def summarise(world: World, registered: Registered, replayed: Replay, judged: Ju
         "deciles": [asdict(decile) for decile in judged.deciles],
         "examples": [asdict(example) for example in judged.examples],
     }
-
-
-def calibration_words(predicted: float, actual: Estimate) -> str:
-    """Whether the mean prediction lies within the interval of what happened, said plainly."""
-    if actual.low <= predicted <= actual.high:
-        return f"is well calibrated on the whole: {predicted:.1%} predicted, {actual.value:.1%} happened"
-    word = "under" if predicted < actual.low else "over"
-    return f"{word}-predicts: {predicted:.1%} predicted, {actual.value:.1%} [{actual.low:.1%}, {actual.high:.1%}] happened"
 
 
 def _replay(world: World, limit: int | None, console: Console) -> Replay:

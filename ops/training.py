@@ -5,15 +5,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sandbox.world import World
+from sandbox.world import World, keys_of
 from shared import policies
 from shared.adapters.directory import DirectoryObjects
 from shared.config import ROOT
+from shared.documents import load
 from shared.model.registry import Registry
 from training_job.audit.findings import Report
 from training_job.audit.run import audit, refuse_leaks
 from training_job.dataset import Dataset, load_dataset
-from training_job.policy import training
+from training_job.folder import Folder
+from training_job.folds import Period
+from training_job.job import Order, Run, run
+from training_job.policy import TrainingPolicy, training
 from training_job.statistics import fit_statistics
 from training_job.train import Asked, Trained, train
 
@@ -42,6 +46,36 @@ def train_and_register(world: World, say: Callable[[str], None]) -> Registered:
     trained = train(dataset, Asked(contract, world.known_by, training(folder).brief(), policies.bands(folder)), say)
     registry(world.path).save(trained.files)
     return Registered(trained, dataset, audited)
+
+
+@dataclass(frozen=True, slots=True)
+class Ordered:
+    """What a command line asked of a training."""
+
+    registry: Path
+    policy: Path
+    sealed: Period | None
+    groups: tuple[str, ...]
+
+
+def order_from(world: World, known_by: datetime, asked: Ordered) -> Order:
+    """The order of the job: the same that the cloud gives."""
+    contract = world.contract.with_groups(asked.groups) if asked.groups else world.contract
+    return Order(
+        contract=contract,
+        known_by=known_by,
+        policy=load(asked.policy, TrainingPolicy),
+        bands=policies.bands(ROOT / "policies"),
+        today=datetime.now(UTC).date(),
+        sealed=asked.sealed,
+        keys=keys_of(world),
+    )
+
+
+def train_to(world: World, out: Path, asked: Ordered, order: Order, say: Callable[[str], None]) -> Run:
+    """Run the job on a world: the run's files to `out`, artefact and openings to the registry."""
+    with world.reading() as warehouse:
+        return run(warehouse, DirectoryObjects(asked.registry), Folder(DirectoryObjects(out)), order, say)
 
 
 def registry(world: Path) -> Registry:

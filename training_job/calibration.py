@@ -162,6 +162,7 @@ def _with_recent_prior(found: Calibration, judged: Judgements, policy: Calibrati
     predicting it.
     """
     recent = judged.contacted_at > judged.contacted_at.max() - policy.recent_days * DAY
+    recent[-int(policy.recent_share * len(recent)) :] = True
     positives = int(judged.outcome[recent].sum())
     segment = None if judged.segment is None else judged.segment[recent]
     predicted = found.probability(judged.margins[recent], segment)

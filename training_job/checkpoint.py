@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from shared.config import ROOT
 from shared.errors import CorruptArtifact
 from shared.model.arrays import from_bytes, to_bytes
 from shared.model.artifact import KINDS
@@ -25,10 +26,10 @@ from training_job.search import Trial
 _KIND_OF = {kind: name for name, kind in KINDS.items()}
 
 
-def keeping(folder: Folder, dataset: Dataset, policy: TrainingPolicy, code: str) -> Keep:
+def keeping(folder: Folder, dataset: Dataset, policy: TrainingPolicy) -> Keep:
     """Keeps each period under the sha256 of everything it depends on; a kept one that cannot be read is judged anew."""
     rows = hashlib.sha256(np.ascontiguousarray(dataset.matrix).tobytes() + dataset.outcome.tobytes() + dataset.contacted_at.tobytes())
-    rows.update((" ".join(dataset.lead_ids) + " ".join(dataset.schema.matrix_names) + policy.model_dump_json() + code).encode())
+    rows.update((" ".join(dataset.lead_ids) + " ".join(dataset.schema.matrix_names) + policy.model_dump_json()).encode() + _code())
 
     def keep(number: int, judge: Callable[[], Judged]) -> Judged:
         name = f"progress/{rows.hexdigest()[:16]}-{number}.npz"
@@ -45,10 +46,16 @@ def keeping(folder: Folder, dataset: Dataset, policy: TrainingPolicy, code: str)
     return keep
 
 
+def _code() -> bytes:
+    """What judges a period, so that one that other code judged is not taken for it."""
+    sources = sorted(path for room in ("training_job", "shared") for path in (ROOT / room).rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).digest()
+
+
 def pack(judged: Judged) -> bytes:
     arrays: dict[str, Any] = {"train": judged.fold.train, "judge": judged.fold.judge}
     said = {
-        "kept": judged.kept,
+        "kept": dict(judged.kept),
         "removed": [asdict(each) for each in judged.removed],
         "trials": [{**asdict(each), "plan": asdict(each.plan)} for each in judged.trials],
         "seen": [
@@ -81,7 +88,7 @@ def unpack(data: bytes) -> Judged:
             }
             return Judged(
                 fold=Fold(arrays["train"], arrays["judge"]),
-                kept=tuple(said["kept"]),
+                kept={screen: tuple(names) for screen, names in said["kept"].items()},
                 removed=tuple(Removed(**each) for each in said["removed"]),
                 trials=tuple(Trial(**{**each, "plan": Plan(**each["plan"])}) for each in said["trials"]),
                 seen=seen,

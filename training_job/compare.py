@@ -17,7 +17,7 @@ from training_job.families import FAMILIES, Family, Fitted
 from training_job.folds import Fold, rolling_origin
 from training_job.imbalance import at_natural_odds, prepare
 from training_job.lesson import Lesson, Plan
-from training_job.policy import Imbalance, TrainingPolicy
+from training_job.policy import Imbalance, Screen, TrainingPolicy
 from training_job.screening import Removed, screen
 from training_job.search import Trial, inner_fold, search
 
@@ -41,10 +41,12 @@ class Candidate:
     family: str
     imbalance: Imbalance
     complexity: float
+    screen: Screen = "light"
 
     @property
     def name(self) -> str:
-        return self.family if self.imbalance == "none" else f"{self.family} + {self.imbalance}"
+        parts = [self.family, *([self.imbalance] if self.imbalance != "none" else []), *([self.screen] if self.screen != "light" else [])]
+        return " + ".join(parts)
 
 
 ENSEMBLE = Candidate("ensemble", "none", 9)
@@ -63,10 +65,10 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One period: what was removed, the draws of the search, and each candidate by name. `kept` names features."""
+    """One period: what was removed, the draws of the search, and each candidate by name. `kept` names the features of each screen."""
 
     fold: Fold
-    kept: tuple[str, ...]
+    kept: Mapping[str, tuple[str, ...]]
     removed: tuple[Removed, ...]
     trials: tuple[Trial, ...]
     seen: Mapping[str, Seen]
@@ -116,7 +118,7 @@ def compare(course: Course, say: Say, keep: Keep = lambda _, judge: judge()) -> 
 
     with ThreadPoolExecutor(policy.workers) as pool:
         periods = tuple(pool.map(judged, range(len(folds))))
-    parts = [each.name for each in candidates if each.name in ensemble.PARTS]
+    parts = [each.name for each in candidates if each.name in ensemble.PARTS and each.screen == ENSEMBLE.screen]
     weights: Mapping[str, float] = {}
     if "ensemble" in policy.families and len(parts) > 1:
         periods, weights = _with_ensemble(dataset, periods, parts)
@@ -132,18 +134,20 @@ def candidates_of(policy: TrainingPolicy, left_out: Mapping[str, str]) -> list[C
     for family in FAMILIES:
         if family.name in policy.families and family.name not in left_out:
             strategies: Sequence[Imbalance] = policy.imbalance if family.searched else ("none",)
-            found += [Candidate(family.name, strategy, family.complexity + 0.1 * i) for i, strategy in enumerate(strategies)]
+            for rank, screen in enumerate(policy.screens if family.searched else policy.screens[:1]):
+                own = strategies if not rank else strategies[:1]
+                found += [Candidate(family.name, s, family.complexity + 0.1 * i + 0.5 * rank, screen) for i, s in enumerate(own)]
     return found
 
 
-def choose(tried: Sequence[Tried]) -> Tried:
-    """The simplest candidate that is not worse than the best by more than one standard error of their difference.
+def choose(tried: Sequence[Tried], min_gain: float = 0.0) -> Tried:
+    """The simplest candidate that is not worse than the best by more than one standard error of their difference, or `min_gain`.
 
     The one-standard-error rule (Breiman et al. 1984), paired by period: periods differ in base rate, and with it in AUC-PR,
     far more than candidates do, so the error of the mean itself would let anything pass.
     """
     best = max(tried, key=lambda each: each.mean)
-    return min((each for each in tried if _as_good(each, best)), key=lambda each: each.candidate.complexity)
+    return min((each for each in tried if _as_good(each, best, min_gain)), key=lambda each: each.candidate.complexity)
 
 
 def fit_on(course: Course, candidate: Candidate, weights: Mapping[str, float]) -> Fitted:
@@ -169,8 +173,22 @@ def _taught(family: Family, lesson: Lesson, candidate: Candidate, plan: Plan) ->
 
 
 def _judge(course: Course, fold: Fold, candidates: Sequence[Candidate], where: str) -> Judged:
-    train = course.dataset.take(fold.train)
-    removed = screen(train, course.policy.filters, where)
+    parts = [
+        _judge_screened(course, fold, [each for each in candidates if each.screen == strictness], where)
+        for strictness in dict.fromkeys(each.screen for each in candidates)
+    ]
+    merged = parts[0]
+    for part in parts[1:]:
+        removed = tuple(dict.fromkeys([*merged.removed, *part.removed]))
+        trials, seen = (*merged.trials, *part.trials), {**merged.seen, **part.seen}
+        merged = Judged(fold, {**merged.kept, **part.kept}, removed, trials, seen)
+    return merged
+
+
+def _judge_screened(course: Course, fold: Fold, candidates: Sequence[Candidate], where: str) -> Judged:
+    """The candidates of one screen: they share the rows, the columns, and the libraries' binned copies of them."""
+    train, strictness = course.dataset.take(fold.train), candidates[0].screen
+    removed = screen(train, course.policy.filters.of(strictness), where)
     gone = {each.feature for each in removed}
     train, judge = train.without(gone), course.dataset.take(fold.judge).without(gone)
     lesson, inner = _lesson(train, course), _inner(train, course)
@@ -190,7 +208,7 @@ def _judge(course: Course, fold: Fold, candidates: Sequence[Candidate], where: s
             plan=plans[candidate.family],
             seconds=round(time.monotonic() - started, 3),
         )
-    return Judged(fold, train.schema.names, removed, tuple(trials), seen)
+    return Judged(fold, {strictness: train.schema.names}, removed, tuple(trials), seen)
 
 
 def _with_ensemble(dataset: Dataset, periods: Sequence[Judged], parts: Sequence[str]) -> tuple[tuple[Judged, ...], Mapping[str, float]]:
@@ -213,7 +231,7 @@ def _with_ensemble(dataset: Dataset, periods: Sequence[Judged], parts: Sequence[
 
 
 def _columns(dataset: Dataset, period: Judged) -> int:
-    return sum(column.width for column in dataset.schema.columns if column.name in period.kept)
+    return sum(column.width for column in dataset.schema.columns if column.name in period.kept[ENSEMBLE.screen])
 
 
 def _tried(dataset: Dataset, candidate: Candidate, periods: Sequence[Judged]) -> Tried:
@@ -222,10 +240,10 @@ def _tried(dataset: Dataset, candidate: Candidate, periods: Sequence[Judged]) ->
     return Tried(candidate, np.concatenate([each.margins for each in seen]), tuple(scores), tuple(each.train_auc for each in seen))
 
 
-def _as_good(each: Tried, best: Tried) -> bool:
+def _as_good(each: Tried, best: Tried, min_gain: float) -> bool:
     behind = np.subtract(best.auc_pr, each.auc_pr)
     error = float(np.std(behind, ddof=1) / np.sqrt(len(behind))) if len(behind) > 1 else 0.0
-    return bool(behind.mean() <= error)
+    return bool(behind.mean() <= max(error, min_gain * best.mean))
 
 
 def _family(candidate: Candidate) -> Family:

@@ -27,7 +27,8 @@ from training_job.folds import Period, last_period
 from training_job.policy import TrainingPolicy
 from training_job.sealed import Seal
 from training_job.statistics import fit_statistics
-from training_job.train import Asked, Trained, code_version, train
+from training_job.tables import folds_json
+from training_job.train import Asked, Trained, train
 
 RUN = "run.json"
 
@@ -62,29 +63,29 @@ def run(warehouse: BulkWarehouse, objects: Objects, folder: Folder, order: Order
     """
     started = time.monotonic()
     check_columns(warehouse, order.contract)
-    audited = audit(warehouse, order.contract, order.known_by, order.today, lambda step: say(f"audit: {step}"))
+    period = order.sealed or sealed_period(warehouse, order)
+    learnt_by = min(datetime.combine(period.first, clock_time(), UTC), order.known_by)  # neither audit nor statistics see the sealed rows
+    audited = audit(warehouse, order.contract, learnt_by, order.today, lambda step: say(f"audit: {step}"))
     try:
         refuse_leaks(audited)
     except LeakFound as leak:
-        folder.put(RUN, _text(record.rejected(order.contract, audited, leak)))
+        folder.put(RUN, _text(record.plain(record.rejected(order.contract, audited, leak))))
         raise
-    period = order.sealed or sealed_period(warehouse, order)
     say("asking what was known at each contact")
-    settled = datetime.combine(period.first, clock_time(), UTC)
-    contract = fit_statistics(warehouse, order.contract, min(settled, order.known_by))
+    contract = fit_statistics(warehouse, order.contract, learnt_by)
     dataset = load_dataset(warehouse, contract, order.known_by)
     seal = Seal(objects, reopen=order.policy.sealed.reopen)
     asked = Asked(contract, order.known_by, order.policy, order.bands, period, seal)
-    trained = train(dataset, asked, say, keeping(folder, dataset, order.policy, code_version()))
+    trained = train(dataset, asked, say, keeping(folder, dataset, order.policy))
     Registry(objects).save(trained.files)
     for name, data in trained.files.items():
         folder.put(f"model/{name}", data)
     said = record.of(trained, dataset, audited, asked)
-    for name, text in record.tables(trained, dataset, order.keys).items():
-        folder.put(name, text)
+    folder.put("cv_folds.json", folds_json(trained, dataset, order.keys))
     said |= {"files": dict(folder.sums), "seconds": round(time.monotonic() - started, 1), "peak_rss_mb": peak_rss_mb()}
-    folder.put(RUN, _text(said))
-    return Run(trained, dataset, audited, said)
+    told = record.plain(said)
+    folder.put(RUN, _text(told))
+    return Run(trained, dataset, audited, told)
 
 
 def sealed_period(warehouse: BulkWarehouse, order: Order) -> Period:
@@ -103,6 +104,4 @@ def peak_rss_mb() -> float:
 
 
 def _text(said: Mapping[str, object]) -> str:
-    return json.dumps(record.plain(said), indent=1, allow_nan=False)
-
-
+    return json.dumps(said, indent=1, allow_nan=False)

@@ -74,5 +74,7 @@ def _missing_goes_left(node: Mapping[str, Any]) -> bool:
 
 def _above(threshold: float) -> float:
     """The smallest float32 above: LightGBM goes left where x <= threshold, we where x < this, and no float32 lies between."""
-    single = np.float32(min(threshold, float(np.finfo(np.float32).max)))
+    if threshold >= float(np.finfo(np.float32).max):
+        return math.inf
+    single = np.float32(threshold)
     return float(single if float(single) > threshold else np.nextafter(single, np.float32(math.inf)))

@@ -14,6 +14,7 @@ Params = Mapping[str, int | float]
 Choices = Mapping[str, tuple[int | float, ...]]
 FamilyName = Literal["base_rate", "rules", "logistic", "xgboost", "lightgbm", "ensemble"]
 Imbalance = Literal["none", "scale_pos_weight", "smote"]
+Screen = Literal["strict", "light"]
 
 
 class FilterPolicy(Document):
@@ -24,6 +25,11 @@ class FilterPolicy(Document):
     max_missing: Share = 0.98
     max_psi: float = 1.0
     min_kept: Share = 0.5
+
+    def of(self, screen: Screen) -> "FilterPolicy":
+        """Light: without the rules that judge how much a feature says, only those on whether it can be learned from."""
+        forgiving = {"min_iv": 0.0, "max_vif": float("inf"), "max_psi": float("inf")}
+        return self if screen == "strict" else self.model_copy(update=forgiving)
 
 
 class SearchPolicy(Document):
@@ -49,6 +55,7 @@ class SegmentPolicy(Document):
 class CalibrationPolicy(Document):
     isotonic_min_positives: Count = 500
     recent_days: Count = 90
+    recent_share: Share = 0.1
     recent_min_positives: Count = 30
     segments: Mapping[str, SegmentPolicy] = Field(default_factory=dict)
 
@@ -69,6 +76,8 @@ class TrainingPolicy(Document):
     workers: Count = 1
     families: Annotated[tuple[FamilyName, ...], Field(min_length=1)] = ("logistic", "xgboost")
     imbalance: Annotated[tuple[Imbalance, ...], Field(min_length=1)] = ("none",)
+    screens: Annotated[tuple[Screen, ...], Field(min_length=1)] = ("light",)
+    min_gain: Annotated[float, Field(ge=0)] = 0.01
     smote_ratio: Share = 0.25
     logistic: Params
     xgboost: Params
@@ -85,7 +94,8 @@ class TrainingPolicy(Document):
     def brief(self) -> "TrainingPolicy":
         """The quick form, for a demonstration: two families at the natural prior, no search."""
         no_search = self.search.model_copy(update={"candidates": 0})
-        return self.model_copy(update={"families": ("logistic", "xgboost"), "imbalance": ("none",), "search": no_search})
+        few = {"families": ("logistic", "xgboost"), "imbalance": ("none",), "screens": ("light",)}
+        return self.model_copy(update={**few, "search": no_search})
 
 
 def training(folder: Path) -> TrainingPolicy:

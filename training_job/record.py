@@ -11,17 +11,17 @@ import numpy as np
 from shared.asof.contract import Contract
 from shared.clock import isoformat
 from shared.errors import LeakFound
-from shared.metrics.intervals import Estimate
 from training_job.audit.findings import Report
 from training_job.calibration import Calibration
 from training_job.compare import Tried
 from training_job.dataset import Dataset
 from training_job.train import Asked, Sealed, Trained
-from training_job.verdict import Verdict
+from training_job.verdict import calibration_words, judge
 
 
-def of(trained: Trained, dataset: Dataset, audited: Report, asked: Asked, verdict: Verdict) -> dict[str, Any]:
+def of(trained: Trained, dataset: Dataset, audited: Report, asked: Asked) -> dict[str, Any]:
     """What a run found. Leaks are those that a person has answered for; with any other nothing is trained."""
+    verdict = judge(trained)
     return {
         "contract": asked.contract.name,
         "contract_hash": asked.contract.hash,
@@ -45,9 +45,7 @@ def of(trained: Trained, dataset: Dataset, audited: Report, asked: Asked, verdic
         "suspects": [finding for finding in audited.findings if finding.severity == "suspect"],
         "refused_features": asked.contract.refused_of_selected,
         "removed_features": [*trained.removed, *(each for period in trained.compared.periods for each in period.removed)],
-        "selection": {
-            name: float(np.mean([name in period.kept for period in trained.compared.periods])) for name in dataset.schema.names
-        },
+        "selection": _selection(trained),
         "search": [asdict(trial) for period in trained.compared.periods for trial in period.trials],
         "seed": asked.policy.seed,
     }
@@ -82,12 +80,10 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def calibration_words(predicted: float, actual: Estimate) -> str:
-    """Whether the mean prediction lies within the interval of what happened, said plainly."""
-    if actual.low <= predicted <= actual.high:
-        return f"is well calibrated on the whole: {predicted:.1%} predicted, {actual.value:.1%} happened"
-    word = "under" if predicted < actual.low else "over"
-    return f"{word}-predicts: {predicted:.1%} predicted, {actual.value:.1%} [{actual.low:.1%}, {actual.high:.1%}] happened"
+def _selection(trained: Trained) -> dict[str, float]:
+    """The share of periods in which the chosen candidate's screen kept each feature."""
+    kept = [period.kept[trained.chosen.candidate.screen] for period in trained.compared.periods]
+    return {name: float(np.mean([name in names for names in kept])) for name in trained.development.schema.names}
 
 
 def _family(tried: Tried, trained: Trained) -> dict[str, Any]:
@@ -96,6 +92,7 @@ def _family(tried: Tried, trained: Trained) -> dict[str, Any]:
         "name": tried.candidate.name,
         "family": tried.candidate.family,
         "imbalance": tried.candidate.imbalance,
+        "screen": tried.candidate.screen,
         "auc_pr": {"mean": tried.mean, "by_period": tried.auc_pr},
         "train_auc": tried.train_auc,
         "plans": [each.plan for each in seen],

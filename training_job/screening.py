@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from shared.asof.vector import Matrix
 from shared.errors import DataError
 from shared.metrics.drift import psi
+from shared.metrics.screening import information_value
 from training_job.dataset import Dataset
 from training_job.filters import CLOCK_SHARE, clocks
-from training_job.information import binned, information_value, variance_inflation
 from training_job.policy import FilterPolicy
+
+_RIDGE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ def screen(dataset: Dataset, policy: FilterPolicy, where: str = "model") -> tupl
     for rule in (_empty_or_constant, _repeated, _clocks, _drifting):
         removed += rule(dataset, policy)
         dataset = _left(dataset, removed, where)
-    information = {name: information_value(binned(value_of(dataset, name)), dataset.outcome) for name in dataset.schema.names}
+    information = {name: information_value(value_of(dataset, name), dataset.outcome) for name in dataset.schema.names}
     weak = [name for name in information if information[name] < policy.min_iv]
     if len(weak) == len(information):
         weak.remove(max(information, key=lambda name: information[name]))
@@ -45,7 +47,7 @@ def screen(dataset: Dataset, policy: FilterPolicy, where: str = "model") -> tupl
         Removed(name, "iv", information[name], policy.min_iv, f"says too little of the outcome (information value {information[name]:.3f})")
         for name in weak
     ]
-    removed += _inflated(dataset.without(set(weak)), policy, information)
+    removed += _inflated(dataset.without(set(weak)), policy, information) if np.isfinite(policy.max_vif) else []
     return tuple(Removed(r.feature, r.rule, r.value, r.bound, r.sentence, where) for r in removed)
 
 
@@ -117,6 +119,23 @@ def _inflated(dataset: Dataset, policy: FilterPolicy, information: dict[str, flo
         present.remove(index)
         said = f"repeats other features (variance inflation {value:.3g})"
         found.append(Removed(names[index], "vif", float(min(value, 1e9)), policy.max_vif, said))
+    return found
+
+
+def variance_inflation(design: Matrix, owner: NDArray[np.intp]) -> Matrix:
+    """Generalised variance inflation per feature (Fox and Monette 1992), to the power 1 / columns; one column: the usual VIF.
+
+    design [rows, columns] has no constant column; `owner` [columns] numbers the feature of each column. With R the
+    correlations and P its inverse, det(R) = det(R without j) / det(P_jj), so the ratio of determinants is det(R_jj) det(P_jj).
+    """
+    correlations = np.corrcoef(design, rowvar=False).reshape(design.shape[1], design.shape[1])
+    inverse = np.linalg.inv(correlations + _RIDGE * np.eye(len(correlations)))
+    found = np.empty(int(owner.max()) + 1)
+    for feature in range(len(found)):
+        mine = np.ix_(owner == feature, owner == feature)
+        found[feature] = abs(np.linalg.det(correlations[mine]) * np.linalg.det(inverse[mine])) ** (
+            1 / max(int((owner == feature).sum()), 1)
+        )
     return found
 
 

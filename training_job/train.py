@@ -13,7 +13,8 @@ from shared.asof.contract import Contract
 from shared.asof.vector import Matrix
 from shared.config import ROOT
 from shared.metrics.intervals import Estimate, wilson
-from shared.metrics.ranking import Ranked, auc_roc
+from shared.metrics.ranking import Ranked, auc_roc, ranks_within
+from shared.metrics.summary import figures, period_of
 from shared.model import calibrate
 from shared.model.artifact import FeatureSpec, Figure, Manifest, Training, pack, version_of
 from shared.model.blend import Blend, Model
@@ -22,10 +23,10 @@ from shared.policies import Bands
 from training_job import calibration
 from training_job.calibration import Calibration, Judgements
 from training_job.compare import Compared, Course, Keep, Say, Tried, choose, compare, fit_on
+from training_job.compare import Judged as PeriodJudged
 from training_job.dataset import Dataset, require_enough
-from training_job.figures import figures
 from training_job.folds import Fold, Period, seal
-from training_job.policy import FilterPolicy, TrainingPolicy
+from training_job.policy import FilterPolicy, Screen, TrainingPolicy
 from training_job.screening import Removed, screen, value_of
 from training_job.sealed import Opening, Seal
 
@@ -104,8 +105,8 @@ def train(dataset: Dataset, asked: Asked, say: Say, keep: Keep = lambda _, judge
     require_enough(development, asked.policy)
     course = Course(development, asked.contract.name, gap, asked.policy)
     compared = compare(course, say, keep)
-    chosen = choose(compared.tried)
-    removed = _removed(development, compared, asked.policy.filters)
+    chosen = choose(compared.tried, asked.policy.min_gain)
+    removed = _removed(development, compared, chosen, asked.policy.filters)
     model_rows = development.without({each.feature for each in removed})
     say(f"fitting {chosen.candidate.name} on all {len(model_rows):,} rows")
     fitted = fit_on(replace(course, dataset=model_rows), chosen.candidate, compared.weights)
@@ -143,34 +144,30 @@ def judgements(dataset: Dataset, compared: Compared, chosen: Tried, segment: str
     )
 
 
-def rank_within(margins: Matrix, period: np.ndarray) -> Matrix:
-    """Mid-ranks in (0, 1) within each period [rows]: models of different periods have margins of different scales."""
-    ranks = np.empty(len(margins))
-    for each in np.unique(period):
-        mine = period == each
-        ordered = np.sort(margins[mine])
-        below, upto = np.searchsorted(ordered, margins[mine], "left"), np.searchsorted(ordered, margins[mine], "right")
-        ranks[mine] = (below + upto) / (2 * len(ordered))
-    return ranks
-
-
 def _split(dataset: Dataset, period: Period | None, gap: int) -> Fold:
     if period is None:
         return Fold(np.arange(len(dataset)), np.arange(0))
     return seal(dataset.contacted_at, dataset.outcome, period, gap, dataset.entity)
 
 
-def _removed(development: Dataset, compared: Compared, policy: FilterPolicy) -> tuple[Removed, ...]:
+def _removed(development: Dataset, compared: Compared, chosen: Tried, policy: FilterPolicy) -> tuple[Removed, ...]:
     """What the filters take out on all training rows, and what they took out in too many of the periods."""
-    removed = list(screen(development, policy))
+    strictness = chosen.candidate.screen
+    removed = list(screen(development, policy.of(strictness)))
     gone = {each.feature for each in removed}
     left = [name for name in development.schema.names if name not in gone]
-    kept = {name: float(np.mean([name in period.kept for period in compared.periods])) for name in left}
+    kept = {name: float(np.mean([_kept(name, period, strictness) for period in compared.periods])) for name in left}
     unstable = [name for name in left if kept[name] < policy.min_kept]
     for name in unstable if len(unstable) < len(left) else []:
         said = f"is not stable: kept in {kept[name]:.0%} of the periods"
         removed.append(Removed(name, "unstable", kept[name], policy.min_kept, said))
     return tuple(removed)
+
+
+def _kept(name: str, period: PeriodJudged, strictness: Screen) -> bool:
+    """A feature whose place was taken by another that says the same is as good as kept."""
+    replaced = {each.feature for each in period.removed if each.rule in {"vif", "duplicate"}}
+    return name in period.kept[strictness] or name in replaced
 
 
 def _segment_feature(asked: Asked, model_rows: Dataset) -> str | None:
@@ -180,7 +177,7 @@ def _segment_feature(asked: Asked, model_rows: Dataset) -> str | None:
 
 def _rolling(judged: Judgements, calibrated: Calibration) -> dict[str, Estimate]:
     probability = calibration.across_periods(judged, calibration.method_of(calibrated.method))
-    return figures(rank_within(judged.margins, judged.period), probability, judged.outcome, judged.contacted_at)
+    return figures(ranks_within(judged.margins, judged.period), probability, judged.outcome, period_of(judged.contacted_at))
 
 
 def _opened(trained: Trained, dataset: Dataset, split: Fold, asked: Asked, say: Say) -> Trained:
@@ -201,7 +198,7 @@ def _opened(trained: Trained, dataset: Dataset, split: Fold, asked: Asked, say: 
         rows=split,
         margin=margin,
         probability=probability,
-        metrics=figures(margin, probability, rows.outcome, rows.contacted_at, opening.alpha),
+        metrics=figures(margin, probability, rows.outcome, period_of(rows.contacted_at), alpha=opening.alpha),
         predicted=float(probability.mean()),
         actual=wilson(int(rows.outcome.sum()), len(rows)),
         train_auc=auc_roc(Ranked.of(fitted, trained.development.outcome)),
@@ -225,7 +222,7 @@ def _manifest(
         base_rate=float(rows.outcome.mean()),
         training=_training(rows, asked.labels_known_by),
         metrics={name: Figure(**asdict(estimate)) for name, estimate in rolling.items()},
-        code_version=code_version(),
+        code_version=_code_version(),
         libraries={name: library_version(name) for name in LIBRARIES},
     )
 
@@ -236,7 +233,7 @@ def _training(dataset: Dataset, known_by: datetime) -> Training:
     return Training(first_contact=first, last_contact=last, known_by=known_by, rows=len(dataset), positives=positives)
 
 
-def code_version() -> str:
+def _code_version() -> str:
     """The commit this ran from, or `unknown` outside a checkout (a bundle carries its own)."""
     asked = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
     return asked.stdout.strip() or "unknown"
