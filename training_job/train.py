@@ -23,7 +23,6 @@ from shared.policies import Bands
 from training_job import calibration
 from training_job.calibration import Calibration, Judgements
 from training_job.compare import Compared, Course, Keep, Say, Tried, choose, compare, fit_on
-from training_job.compare import Judged as PeriodJudged
 from training_job.dataset import Dataset, require_enough
 from training_job.folds import Fold, Period, seal
 from training_job.policy import FilterPolicy, Screen, TrainingPolicy
@@ -156,18 +155,22 @@ def _removed(development: Dataset, compared: Compared, chosen: Tried, policy: Fi
     removed = list(screen(development, policy.of(strictness)))
     gone = {each.feature for each in removed}
     left = [name for name in development.schema.names if name not in gone]
-    kept = {name: float(np.mean([_kept(name, period, strictness) for period in compared.periods])) for name in left}
+    kept = {name: _kept_share(name, compared, strictness) for name in left}
     unstable = [name for name in left if kept[name] < policy.min_kept]
     for name in unstable if len(unstable) < len(left) else []:
-        said = f"is not stable: kept in {kept[name]:.0%} of the periods"
+        said = f"is not stable: kept in {kept[name]:.0%} of the periods in which it could be"
         removed.append(Removed(name, "unstable", kept[name], policy.min_kept, said))
     return tuple(removed)
 
 
-def _kept(name: str, period: PeriodJudged, strictness: Screen) -> bool:
-    """A feature whose place was taken by another that says the same is as good as kept."""
-    replaced = {each.feature for each in period.removed if each.rule in {"vif", "duplicate"}}
-    return name in period.kept[strictness] or name in replaced
+def _kept_share(name: str, compared: Compared, strictness: Screen) -> float:
+    """Of the periods that could judge it: not those in which it did not vary yet, or another feature that says the same took its place."""
+    judged = []
+    for period in compared.periods:
+        mine = {each.rule for each in period.removed if each.feature == name}
+        if name in period.kept[strictness] or not mine & {"constant", "missing", "duplicate", "vif"}:
+            judged.append(name in period.kept[strictness])
+    return float(np.mean(judged)) if judged else 1.0
 
 
 def _segment_feature(asked: Asked, model_rows: Dataset) -> str | None:
