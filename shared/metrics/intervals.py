@@ -90,8 +90,9 @@ class Resamples:
         return NormalDist().cdf(math.sqrt(clusters / (clusters - 1)) * float(t.ppf(self.alpha / 2, clusters - 1)))
 
     def estimate(self, statistic: Statistic, outcome: Floats) -> Estimate:
-        low, high = self.interval(self.values(statistic))
-        return Estimate(statistic(None), low, high, len(outcome), int(outcome.sum()))
+        """The statistic on the rows themselves; its interval holds it, also where resampling biases it, as it does an ECE."""
+        value, (low, high) = statistic(None), self.interval(self.values(statistic))
+        return Estimate(value, min(low, value), max(high, value), len(outcome), int(outcome.sum()))
 
 
 def bootstrap(

@@ -30,6 +30,8 @@ class Ranked:
         """Positives and negatives per tie group, best first. `weight` [rows] is in the order of the input."""
         ones = np.ones(len(self.outcome)) if weight is None else weight[self.order]
         groups = int(self.group[-1]) + 1
+        if groups == len(self.outcome):
+            return ones * self.outcome, ones * (1 - self.outcome)
         positives = np.bincount(self.group, ones * self.outcome, groups).astype(np.float64)
         return positives, np.bincount(self.group, ones, groups) - positives
 
