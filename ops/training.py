@@ -16,6 +16,7 @@ from training_job.audit.run import audit, refuse_leaks
 from training_job.dataset import Dataset, load_dataset
 from training_job.folder import Folder
 from training_job.folds import Period
+from training_job.gate.policy import gates
 from training_job.job import Order, Run, run
 from training_job.policy import TrainingPolicy, training
 from training_job.statistics import fit_statistics
@@ -66,6 +67,7 @@ def order_from(world: World, known_by: datetime, asked: Ordered) -> Order:
         known_by=known_by,
         policy=load(asked.policy, TrainingPolicy),
         bands=policies.bands(ROOT / "policies"),
+        gates=gates(ROOT / "policies"),
         today=datetime.now(UTC).date(),
         sealed=asked.sealed,
         keys=keys_of(world),

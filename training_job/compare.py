@@ -50,6 +50,7 @@ class Candidate:
 
 
 ENSEMBLE = Candidate("ensemble", "none", 9)
+RULES = Candidate("rules", "none", 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ import json
 import resource
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from datetime import time as clock_time
 
@@ -24,11 +24,14 @@ from training_job.compare import Say
 from training_job.dataset import Dataset, check_columns, instants, load_dataset
 from training_job.folder import Folder
 from training_job.folds import Period, last_period
+from training_job.gate.policy import GatePolicy
+from training_job.gate.verdict import judge
 from training_job.policy import TrainingPolicy
 from training_job.sealed import Seal
 from training_job.statistics import fit_statistics
 from training_job.tables import folds_json
 from training_job.train import Asked, Trained, train
+from training_job.verdict import champion_of, evidence_of
 
 RUN = "run.json"
 
@@ -41,6 +44,7 @@ class Order:
     known_by: datetime
     policy: TrainingPolicy
     bands: Bands
+    gates: GatePolicy
     today: date
     sealed: Period | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -77,11 +81,21 @@ def run(warehouse: BulkWarehouse, objects: Objects, folder: Folder, order: Order
     seal = Seal(objects, reopen=order.policy.sealed.reopen)
     asked = Asked(contract, order.known_by, order.policy, order.bands, period, seal)
     trained = train(dataset, asked, say, keeping(folder, dataset, order.policy))
-    Registry(objects).save(trained.files)
+    registry = Registry(objects)
+    champion = champion_of(registry, warehouse, trained, dataset, order.known_by)
+    evidence = evidence_of(trained, dataset, audited, champion)
+    ruling = judge(evidence, order.gates) if evidence else None
+    if ruling and champion.in_the_way and ruling.verdict == "ship":
+        ruling = replace(ruling, verdict="hold", words=f"hold: {champion.absent}")
+    registry.save(trained.files)
     for name, data in trained.files.items():
         folder.put(f"model/{name}", data)
-    said = record.of(trained, dataset, audited, asked)
+    said = record.of(trained, dataset, audited, asked, ruling)
     folder.put("cv_folds.json", folds_json(trained, dataset, order.keys))
+    said["champion"] = champion.version or champion.absent
+    if evidence and ruling:
+        folder.put("evidence.json", evidence.to_bytes())
+        folder.put("verdict.json", ruling.to_bytes())
     said |= {"files": dict(folder.sums), "seconds": round(time.monotonic() - started, 1), "peak_rss_mb": peak_rss_mb()}
     told = record.plain(said)
     folder.put(RUN, _text(told))

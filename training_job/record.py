@@ -15,13 +15,13 @@ from training_job.audit.findings import Report
 from training_job.calibration import Calibration
 from training_job.compare import Tried
 from training_job.dataset import Dataset
+from training_job.gate.verdict import Verdict
 from training_job.train import Asked, Sealed, Trained
-from training_job.verdict import calibration_words, judge
+from training_job.verdict import calibration_words, sealed_words
 
 
-def of(trained: Trained, dataset: Dataset, audited: Report, asked: Asked) -> dict[str, Any]:
+def of(trained: Trained, dataset: Dataset, audited: Report, asked: Asked, ruling: Verdict | None) -> dict[str, Any]:
     """What a run found. Leaks are those that a person has answered for; with any other nothing is trained."""
-    verdict = judge(trained)
     return {
         "contract": asked.contract.name,
         "contract_hash": asked.contract.hash,
@@ -32,8 +32,10 @@ def of(trained: Trained, dataset: Dataset, audited: Report, asked: Asked) -> dic
         "rows": trained.rows,
         "positives": trained.positives,
         "features": trained.schema,
-        "verdict": verdict.verdict,
-        "reasons": verdict.reasons,
+        "verdict": ruling.verdict if ruling else "hold",
+        "reasons": _reasons(trained, ruling),
+        "needed_leads": ruling.needed_leads if ruling else 0,
+        "gates": ruling.as_json()["checks"] if ruling else [],
         "chosen": trained.chosen.candidate.name,
         "families": [_family(each, trained) for each in trained.compared.tried],
         "left_out": trained.compared.left_out,
@@ -78,6 +80,13 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _reasons(trained: Trained, ruling: Verdict | None) -> list[str]:
+    if trained.sealed is None or ruling is None:
+        return ["there is no sealed period, so nothing judged the finished model"]
+    checks = [check.words for check in ruling.checks if check.consequence == ruling.verdict]
+    return [ruling.words.split(". ")[0] if ruling.needed_leads else ruling.verdict, *sealed_words(trained.sealed), *checks]
 
 
 def _selection(trained: Trained) -> dict[str, float]:

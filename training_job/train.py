@@ -13,7 +13,7 @@ from shared.asof.contract import Contract
 from shared.asof.vector import Matrix
 from shared.config import ROOT
 from shared.metrics.intervals import Estimate, wilson
-from shared.metrics.ranking import Ranked, auc_roc, ranks_within
+from shared.metrics.ranking import Ranked, auc_roc, lift_at, ranks_within
 from shared.metrics.summary import figures, period_of
 from shared.model import calibrate
 from shared.model.artifact import FeatureSpec, Figure, Manifest, Training, pack, version_of
@@ -22,7 +22,7 @@ from shared.model.linear import Linear
 from shared.policies import Bands
 from training_job import calibration
 from training_job.calibration import Calibration, Judgements
-from training_job.compare import Compared, Course, Keep, Say, Tried, choose, compare, fit_on
+from training_job.compare import RULES, Compared, Course, Keep, Say, Tried, choose, compare, fit_on
 from training_job.dataset import Dataset, require_enough
 from training_job.folds import Fold, Period, seal
 from training_job.policy import FilterPolicy, Screen, TrainingPolicy
@@ -51,7 +51,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """The sealed rows as the finished model scored them: margin, probability [rows of the fold's judge], and what it was worth."""
+    """The sealed rows as the finished model scored them: margin, probability [rows of the fold's judge], and what it was worth.
+
+    `rules` are the margins of the rules on the same rows; `train_` figures are of the rows the model learned from.
+    """
 
     opening: Opening
     rows: Fold
@@ -61,6 +64,8 @@ class Sealed:
     predicted: float
     actual: Estimate
     train_auc: float
+    train_lift: float
+    rules: Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +200,8 @@ def _opened(trained: Trained, dataset: Dataset, split: Fold, asked: Asked, say: 
     margin = trained.predictor.margins(matrix)
     segment = trained.calibration.segment
     probability = trained.calibration.probability(margin, value_of(rows, segment.feature) if segment else None)
-    fitted = trained.predictor.margins(trained.development.without(gone).matrix)
+    learned = Ranked.of(trained.predictor.margins(trained.development.without(gone).matrix), trained.development.outcome)
+    course = Course(trained.development, asked.contract.name, 0, asked.policy)
     sealed = Sealed(
         opening=opening,
         rows=split,
@@ -204,7 +210,9 @@ def _opened(trained: Trained, dataset: Dataset, split: Fold, asked: Asked, say: 
         metrics=figures(margin, probability, rows.outcome, period_of(rows.contacted_at), alpha=opening.alpha),
         predicted=float(probability.mean()),
         actual=wilson(int(rows.outcome.sum()), len(rows)),
-        train_auc=auc_roc(Ranked.of(fitted, trained.development.outcome)),
+        train_auc=auc_roc(learned),
+        train_lift=lift_at(learned, 0.1),
+        rules=fit_on(course, RULES, {}).predictor.margins(rows.matrix),
     )
     return replace(trained, sealed=sealed)
 
