@@ -32,6 +32,7 @@ for command in (measure.compare_policies, measure.parity, measure.quality):
     app.command()(command)
 app.add_typer(contract_commands.app, name="contract")
 app.command()(training_commands.train)
+app.command()(training_commands.predict)
 
 console = Console(soft_wrap=True)
 

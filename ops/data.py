@@ -7,9 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sandbox.world import World, make_file_world, open_world
+from sandbox.extract import read_csv
+from sandbox.world import World, keys_of, make_file_world, open_world
+from shared.adapters.duckdb import DuckDBWarehouse
+from shared.asof.compile import table_name
 from shared.asof.contract import load_contract, refuse_expired
 from shared.errors import ConfigError
+from shared.model.artifact import Artifact
+from training_job.predict import features_of
 
 
 @contextmanager
@@ -30,3 +35,22 @@ def opened(data: Path, contract: Path | None) -> Iterator[tuple[World, datetime]
     with tempfile.TemporaryDirectory() as folder:
         world = make_file_world(Path(folder), contract, data, None)
         yield world, world.matured_by
+
+
+@contextmanager
+def scoring(data: Path, artifact: Artifact) -> Iterator[tuple[DuckDBWarehouse, dict[str, str]]]:
+    """A warehouse of the leads in `data`, whose outcomes need not be known, and each lead's own name by its id."""
+    contract = artifact.contract
+    if data.is_dir():
+        world = open_world(data.resolve())
+        with world.reading() as warehouse:
+            yield warehouse, keys_of(world)
+        return
+    table, keys = read_csv(contract, data, features_of(artifact))
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = DuckDBWarehouse(Path(folder) / "warehouse.duckdb", threads=2)
+        try:
+            warehouse.load_arrow(table_name(contract.lead.table).strip("`"), table)
+            yield warehouse, dict(keys)
+        finally:
+            warehouse.close()

@@ -10,6 +10,8 @@ from shared import policies
 from shared.adapters.directory import DirectoryObjects
 from shared.config import ROOT
 from shared.documents import load
+from shared.errors import DataError
+from shared.model.artifact import MANIFEST, Artifact, unpack
 from shared.model.registry import Registry
 from training_job.audit.findings import Report
 from training_job.audit.run import audit, refuse_leaks
@@ -78,6 +80,14 @@ def train_to(world: World, out: Path, asked: Ordered, order: Order, say: Callabl
     """Run the job on a world: the run's files to `out`, artefact and openings to the registry."""
     with world.reading() as warehouse:
         return run(warehouse, DirectoryObjects(asked.registry), Folder(DirectoryObjects(out)), order, say)
+
+
+def load_model(path: Path) -> Artifact:
+    """The model of a run, or of a directory that holds one. DataError when there is none, CorruptArtifact when it is not whole."""
+    folder = path / "model" if (path / "model").is_dir() else path
+    if not (folder / MANIFEST).is_file():
+        raise DataError(f"There is no model in {path}.", fix="Give --model the directory that ./leadscore train --out wrote.")
+    return unpack({file.name: file.read_bytes() for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")})
 
 
 def registry(world: Path) -> Registry:

@@ -1,11 +1,13 @@
 """A CSV of leads as a typed table, by what its contract says; a value that does not fit is named by its line."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 
-from shared.asof.contract import Contract, column_name
+from shared.asof.compile import used_sources
+from shared.asof.contract import Contract, Feature, column_name
 from shared.errors import DataError
 from shared.lead import lead_id
 
@@ -13,17 +15,21 @@ _TYPES = {"float": "DOUBLE", "bool": "BOOLEAN", "category": "VARCHAR"}
 _FIRST_LINE = 2
 
 
-def read_csv(contract: Contract, data: Path) -> tuple[pa.Table, list[tuple[str, str]]]:
+def read_csv(contract: Contract, data: Path, scoring: Collection[Feature] | None = None) -> tuple[pa.Table, list[tuple[str, str]]]:
     """The rows of `data` in the types its contract needs, and (lead id, key in the file) of each.
 
     Leads get a Salesforce id made from their row number, since the sandbox's org is where they live. Columns the
-    contract does not name stay text. DataError names what is absent, misfits with their lines, and repeated keys.
+    contract does not name stay text. To score with some features, the file needs only what these are computed from, and no
+    outcome. DataError names what is absent, misfits with their lines, and repeated keys.
     """
     if not data.is_file():
         raise DataError(f"There is no file {data}.", fix="Check DATA=; the path is relative to where you call make.")
     with duckdb.connect() as connection:
         columns = _read(connection, data)
         types = _types(contract)
+        if scoring is not None:
+            needed = _needed(contract, scoring)
+            types = {name: kind for name, kind in types.items() if name in columns or name in needed}
         _refuse_absent(data, types, columns)
         missing = [*contract.missing, ""]
         for name, kind in types.items():
@@ -56,6 +62,14 @@ def _types(contract: Contract) -> dict[str, str]:
     types |= {name: "VARCHAR" for name in (lead.key, lead.outcome.column) if name}
     types |= {lead.crd: "BIGINT"} if lead.crd else {}
     return types | {name: "TIMESTAMPTZ" for name in instants if name}
+
+
+def _needed(contract: Contract, features: Collection[Feature]) -> set[str | None]:
+    """The columns a file must have for leads to be scored by these features."""
+    lead, computed = contract.lead, contract.closure(features)
+    own = [source for source in used_sources(contract, computed).values() if source.table in {None, lead.table}]
+    clocks = {column for source in own for column in (source.known_at, source.event_time)}
+    return {lead.key, lead.crd, lead.contacted_at, *clocks, *(feature.column for feature in computed)}
 
 
 def _refuse_absent(data: Path, types: dict[str, str], columns: dict[str, str]) -> None:

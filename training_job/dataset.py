@@ -103,6 +103,12 @@ def require_enough(dataset: Dataset, policy: TrainingPolicy) -> None:
             f"(labels: {dict(dataset.statuses)}, unmatched: {dataset.unmatched}).",
             fix=f"Wait for {policy.min_rows:,} leads and {policy.min_positives} positives (policies/training.yaml).",
         )
+    infinite = [name for name, column in zip(dataset.schema.matrix_names, dataset.matrix.T, strict=True) if np.isinf(column).any()]
+    if infinite:
+        raise DataError(
+            f"{', '.join(infinite)}: infinite in {int(np.isinf(dataset.matrix).any(axis=1).sum()):,} training rows.",
+            fix="Mend the source, or give the feature a range in the contract; outside it a value counts as missing.",
+        )
     if positives == len(dataset):
         raise DataError("Every mature lead is a positive.", fix="Check lead.outcome in the contract.")
 

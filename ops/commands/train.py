@@ -1,22 +1,28 @@
 """./leadscore train and predict."""
 
+import csv
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from ops import words
-from ops.data import opened
-from ops.training import Ordered, order_from, promote, train_and_register, train_to
+from ops.data import opened, scoring
+from ops.training import Ordered, load_model, order_from, promote, train_and_register, train_to
 from sandbox.world import open_world
+from shared.asof.contract import load_contract
 from shared.config import ROOT
 from training_job.folds import Period
+from training_job.predict import predict as forecast
+from training_job.predict import same_contract
 
 console = Console(soft_wrap=True)
 
+COLUMNS = ("id", "margin", "probability", "percentile", "band", "reasons")
 NAMES = {
     "auc_roc": "AUC-ROC",
     "auc_pr": "AUC-PR",
@@ -58,6 +64,34 @@ def train(
         json_out.write_text((out / "run.json").read_text())
     tell(run.said)
     console.print(f"Run: {out / 'run.json'}   Report: {out / 'report.html'}")
+
+
+def predict(
+    model: Annotated[Path, typer.Option(help="The directory of a run, or of a model.")],
+    data: Annotated[Path, typer.Option(help="A CSV of leads, or a world directory.")],
+    out: Annotated[Path, typer.Option(help="The CSV of scores: id, margin, probability, percentile, band, reasons.")],
+    contract: Annotated[Path | None, typer.Option(help="Only to make sure that the model was trained under it.")] = None,
+) -> None:
+    """Score every contacted lead of a file by a model, as known at its contact."""
+    artifact = load_model(model)
+    if contract:
+        same_contract(artifact, load_contract(contract))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    draft, scored, blank = out.with_name(f".{out.name}.writing"), 0, 0
+    columns = (TextColumn("[bold]Predict[/] leads"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with (
+        scoring(data, artifact) as (warehouse, keys),
+        Progress(*columns, console=console) as bar,
+        draft.open("w", newline="") as file,
+    ):
+        task, writer = bar.add_task(""), csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for each in forecast(warehouse, artifact, lambda done, total: bar.update(task, completed=done, total=total)):
+            writer.writerow(each.as_row(keys.get(each.lead_id, each.lead_id)))
+            scored, blank = scored + (each.judgement is not None), blank + (each.judgement is None)
+    draft.replace(out)
+    without = f", {blank:,} could not be and say why" if blank else ""
+    console.print(f"{scored:,} leads scored by {artifact.version}{without}: {out}")
 
 
 def _brief(world: Path, *, promote_it: bool) -> None:
