@@ -9,6 +9,9 @@ import numpy as np
 from shared.model.trees import Node, Trees, build
 from training_job.lesson import Lesson, Plan, Watch
 
+_INFINITE = 1e300
+"""How LightGBM writes an infinite threshold."""
+
 
 def unavailable() -> str:
     """Empty where LightGBM can be imported, else why not (its library needs the system's libgomp.so.1)."""
@@ -59,12 +62,16 @@ def _nodes(root: Mapping[str, Any]) -> Iterator[Node]:
             waiting += [node["right_child"], node["left_child"]]
     place = {id(node): index for index, node in enumerate(order)}
     for node in order:
-        if "split_feature" in node:
-            left, right = place[id(node["left_child"])], place[id(node["right_child"])]
-            default = not _missing_goes_left(node)
-            yield Node(node["split_feature"], _above(node["threshold"]), default, left, right, 0.0, float(node["internal_count"]))
-        else:
+        if "split_feature" not in node:
             yield Node(0, 0.0, False, -1, -1, float(node["leaf_value"]), float(node.get("leaf_count", 1)))  # noqa: FBT003
+            continue
+        left, right = place[id(node["left_child"])], place[id(node["right_child"])]
+        feature, cover, missing_left = node["split_feature"], float(node["internal_count"]), _missing_goes_left(node)
+        if node["threshold"] >= _INFINITE:
+            # Known values go left, infinity too: asked the other way round, as x >= -inf.
+            yield Node(feature, -math.inf, missing_left, right, left, 0.0, cover)
+        else:
+            yield Node(feature, _above(node["threshold"]), not missing_left, left, right, 0.0, cover)
 
 
 def _missing_goes_left(node: Mapping[str, Any]) -> bool:
@@ -74,7 +81,5 @@ def _missing_goes_left(node: Mapping[str, Any]) -> bool:
 
 def _above(threshold: float) -> float:
     """The smallest float32 above: LightGBM goes left where x <= threshold, we where x < this, and no float32 lies between."""
-    if threshold >= float(np.finfo(np.float32).max):
-        return math.inf
     single = np.float32(threshold)
     return float(single if float(single) > threshold else np.nextafter(single, np.float32(math.inf)))

@@ -36,8 +36,10 @@ class Condition(Document):
 
     def met(self, values: Matrix) -> NDArray[np.bool_]:
         """Where values [rows] lie between the bounds."""
-        low = -math.inf if self.at_least is None else self.at_least
-        return np.asarray((values >= low) & (values < (math.inf if self.below is None else self.below)))
+        met = ~np.isnan(values)
+        met &= values >= self.at_least if self.at_least is not None else True
+        met &= values < self.below if self.below is not None else True
+        return met
 
 
 class Rule(Document):

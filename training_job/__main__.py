@@ -1,0 +1,99 @@
+"""`python -m training_job train --config job.yaml`: the Cloud Run job, and the same on a laptop with LEADSCORE_BACKEND=local."""
+
+import argparse
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shared import config, policies
+from shared.asof.contract import load_contract
+from shared.config import ROOT
+from shared.documents import Document, load
+from shared.errors import ConfigError, LeadscoreError
+from shared.log import log
+from shared.model.registry import Registry
+from shared.ports import BulkWarehouse, Objects
+from training_job.folder import Folder
+from training_job.folds import Period
+from training_job.gate.policy import gates
+from training_job.job import RUN, Order, run
+from training_job.policy import training
+from training_job.wiring import adapters
+
+
+class JobConfig(Document):
+    """`known_by`: labels and features as known then. `run_id`: under which name; the same order is the same run without one."""
+
+    contract: Path
+    known_by: datetime
+    sealed: str | None = None
+    groups: tuple[str, ...] = ()
+    policies: Path = ROOT / "policies"
+    run_id: str | None = None
+
+
+def main(arguments: list[str]) -> int:
+    """Exit status 0 once run.json is there, whatever the verdict; 1 with one plain sentence otherwise."""
+    parser = argparse.ArgumentParser(prog="python -m training_job")
+    parser.add_argument("command", choices=["train"])
+    parser.add_argument("--config", type=Path, required=True, help="contract, known_by, and optionally sealed, groups, policies, run_id")
+    asked = parser.parse_args(arguments)
+    try:
+        job = load(asked.config, JobConfig, ConfigError)
+        warehouse, objects = adapters(config.load())
+        said = train(job, warehouse, objects)
+    except LeadscoreError as fault:
+        log.error("training_failed", error=fault.code, reason=fault.what, fix=fault.fix)
+        return 1
+    log.info("training_finished", run=said["run_id"], model_version=said["version"], verdict=said["verdict"], reasons=said["reasons"])
+    return 0
+
+
+def train(job: JobConfig, warehouse: BulkWarehouse, objects: Objects) -> Mapping[str, object]:
+    """Run the order, or hand out what it came to if it is finished; a retry goes on where the last one stopped."""
+    order = _order(job)
+    run_id = job.run_id or _run_id(order)
+    folder = Folder(objects, f"runs/{run_id}/")
+    done = folder.get(RUN)
+    if done is not None and json.loads(done).get("version"):
+        log.info("training_was_finished", run=run_id)
+        said = json.loads(done)
+    else:
+        said = dict(run(warehouse, objects, folder, order, lambda step: log.info("training_step", run=run_id, step=step)).said)
+    _nominate(Registry(objects), said)
+    return {**said, "run_id": run_id}
+
+
+def _order(job: JobConfig) -> Order:
+    if job.known_by.tzinfo is None:
+        raise ConfigError(f"known_by is {job.known_by.isoformat()}, without a zone.", fix=f"Write {job.known_by.isoformat()}Z.")
+    contract = load_contract(job.contract)
+    return Order(
+        contract=contract.with_groups(job.groups) if job.groups else contract,
+        known_by=job.known_by.astimezone(UTC),
+        policy=training(job.policies),
+        bands=policies.bands(job.policies),
+        gates=gates(job.policies),
+        today=datetime.now(UTC).date(),
+        sealed=Period.parse(job.sealed) if job.sealed else None,
+    )
+
+
+def _run_id(order: Order) -> str:
+    """The same contract, policies, period and instant are the same run."""
+    parts = (order.contract.hash, order.policy, order.bands, order.gates, order.sealed, order.known_by)
+    return f"{order.contract.name}-{order.known_by:%Y%m%d}-{hashlib.sha256(repr(parts).encode()).hexdigest()[:8]}"
+
+
+def _nominate(registry: Registry, said: Mapping[str, object]) -> None:
+    """A model that may ship becomes the challenger, which is scored beside the champion; only a person promotes."""
+    version, present = str(said["version"]), registry.pointer("challenger")
+    if said["verdict"] == "ship" and (present is None or present.version != version):
+        registry.point("challenger", version, by="training_job", reason="the gate says ship", at=datetime.now(UTC))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
