@@ -12,7 +12,8 @@ from sklearn.linear_model import LogisticRegression
 
 from shared.asof.vector import Matrix
 from shared.metrics.calibration import brier_skill
-from shared.metrics.intervals import Estimate, wilson
+from shared.metrics.intervals import Estimate, bootstrap
+from shared.metrics.summary import period_of
 from shared.model import calibrate
 from shared.model.calibrate import Knots, Segment
 from training_job.policy import CalibrationPolicy, SegmentPolicy
@@ -166,7 +167,8 @@ def _with_recent_prior(found: Calibration, judged: Judgements, policy: Calibrati
     positives = int(judged.outcome[recent].sum())
     segment = None if judged.segment is None else judged.segment[recent]
     predicted = found.probability(judged.margins[recent], segment)
-    actual = wilson(positives, int(recent.sum()))
+    outcome = judged.outcome[recent]
+    actual = bootstrap(lambda w: float(np.average(outcome, weights=w)), outcome, period_of(judged.contacted_at[recent]))
     if positives < policy.recent_min_positives or actual.low <= predicted.mean() <= actual.high or recent.all():
         return found
     added = _shift_to(predicted, actual.value)
