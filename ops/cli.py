@@ -13,6 +13,7 @@ from ops import demo as demo_run
 from ops import serve as serving
 from ops import words
 from ops.commands import contract as contract_commands
+from ops.commands import ingest as ingest_commands
 from ops.commands import truth
 from ops.training import promote, registry, train_and_register
 from sandbox.world import open_world
@@ -28,6 +29,7 @@ app.add_typer(dlq, name="dlq")
 app.command()(truth.world)
 app.command()(truth.audit)
 app.command()(truth.labels)
+app.command()(ingest_commands.ingest)
 app.add_typer(contract_commands.app, name="contract")
 
 console = Console(soft_wrap=True)

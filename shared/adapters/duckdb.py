@@ -83,6 +83,12 @@ class DuckDBWarehouse:
             raise DataError(f"There is no table {table_name}.", fix="Load it first, or correct the contract.")
         return dict(found)
 
+    def insert(self, table_name: str, rows: "pa.Table") -> None:
+        columns = ", ".join(table(table_name).columns)
+        with self._writing, self._cursor() as cursor:
+            cursor.register("incoming", rows)
+            cursor.execute(f"INSERT INTO {table_name} ({columns}) SELECT {columns} FROM incoming")
+
     def load_arrow(self, table_name: str, data: "pa.Table") -> None:
         """Make `data` the rows of a table: by column name where it is declared, as it comes where it is not."""
         declared = next((each for each in all_tables() if each.name == table_name), None)
