@@ -14,7 +14,7 @@ from ops import serve as serving
 from ops import words
 from ops.commands import contract as contract_commands
 from ops.commands import ingest as ingest_commands
-from ops.commands import truth
+from ops.commands import measure, truth
 from ops.training import promote, registry, train_and_register
 from sandbox.world import open_world
 from shared.adapters.directory import DirectoryDeadLetters
@@ -30,6 +30,8 @@ app.command()(truth.world)
 app.command()(truth.audit)
 app.command()(truth.labels)
 app.command()(ingest_commands.ingest)
+for command in (measure.compare_policies, measure.parity, measure.quality):
+    app.command()(command)
 app.add_typer(contract_commands.app, name="contract")
 
 console = Console(soft_wrap=True)

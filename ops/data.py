@@ -18,12 +18,11 @@ def opened(data: Path, contract: Path | None) -> Iterator[tuple[World, datetime]
 
     Raises ContractError also for a waiver that has run out.
     """
-    today = datetime.now(UTC).date()
-    declared = load_contract(contract, today) if contract else None
+    declared = load_contract(contract) if contract else None
     if data.is_dir():
         world = open_world(data.resolve())
         world = replace(world, contract=declared) if declared else world
-        refuse_expired(world.contract, today)
+        refuse_expired(world.contract, datetime.now(UTC).date())
         yield world, world.known_by
         return
     if contract is None:

@@ -69,18 +69,21 @@ def test_training_stops_before_it_begins_and_names_every_leak(of_planted: Report
 def test_a_waived_finding_stays_in_the_report_and_stops_nothing(planted: World) -> None:
     before = audited(planted)
     waivers = tuple(
-        LeakWaiver(feature=leak.feature, rule=leak.rule, by="A. Analyst", reason="known", expires=TODAY) for leak in before.leaks
+        LeakWaiver(feature=leak.feature, rule=leak.rule, by="A. Analyst", reason="known since March", expires=TODAY)
+        for leak in before.leaks
     )
     report = audited(planted, planted.contract.model_copy(update={"waivers": waivers}))
     refuse_leaks(report)
     assert found(report, "leak") == found(before, "leak")
     assert all(
-        "waived by A. Analyst until 2026-01-01: known" in finding.waived for finding in report.findings if finding.severity == "leak"
+        "waived by A. Analyst until 2026-01-01: known since March" in finding.waived
+        for finding in report.findings
+        if finding.severity == "leak"
     )
 
 
 def test_a_waiver_that_has_run_out_is_an_error(clean: World) -> None:
-    over = LeakWaiver(feature="has_email", rule="batch", by="A. Analyst", reason="known", expires=date(2025, 12, 31))
+    over = LeakWaiver(feature="has_email", rule="batch", by="A. Analyst", reason="known since March", expires=date(2025, 12, 31))
     with pytest.raises(ContractError, match=r"rule batch on has_email: the waiver of A. Analyst expired on 2025-12-31"):
         audited(clean, clean.contract.model_copy(update={"waivers": (over,)}))
 

@@ -103,7 +103,7 @@ def test_however_often_and_in_whatever_order_events_come_each_is_scored_once(hou
 @SLOW
 @given(
     st.lists(st.tuples(DAYS, st.none() | DAYS, DAYS), min_size=1, max_size=8),
-    st.lists(st.tuples(DAYS, DAYS, st.floats(-5, 5)), max_size=12),
+    st.lists(st.tuples(DAYS, DAYS, st.floats(-5, 5)), max_size=12, unique_by=lambda fact: fact[:2]),
     DAYS,
 )
 def test_labels_and_features_are_never_from_the_future(

@@ -68,6 +68,6 @@ def waive(findings: Iterable[Finding], contract: Contract, today: date) -> list[
 
 def _waived(finding: Finding, waivers: Iterable[LeakWaiver], today: date) -> Finding:
     for waiver in waivers:
-        if (waiver.feature, waiver.rule) == (finding.feature, finding.rule) and not waiver.expired(today):
+        if (waiver.feature, waiver.rule) == (finding.feature, finding.rule) and waiver.expires >= today:
             return replace(finding, waived=f"waived by {waiver.by} until {waiver.expires}: {waiver.reason}")
     return finding

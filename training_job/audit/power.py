@@ -50,7 +50,7 @@ def binned(values: Floats) -> Groups:
 
 
 def within(score: Floats, outcome: Floats, group: Groups) -> Power:
-    """AUC over pairs of the same group (van Elteren's stratified Mann-Whitney), with its standard error under no effect."""
+    """AUC over pairs of the same group (van Elteren's stratified Mann-Whitney), its standard error under no effect corrected for ties."""
     above = pairs = variance = 0.0
     for members in np.split(np.argsort(group, kind="stable"), np.flatnonzero(np.diff(np.sort(group))) + 1):
         positive, negative = score[members][outcome[members] == 1], np.sort(score[members][outcome[members] == 0])
@@ -60,7 +60,14 @@ def within(score: Floats, outcome: Floats, group: Groups) -> Power:
         ties = (np.searchsorted(negative, positive, "left") + np.searchsorted(negative, positive, "right")) / 2
         above += float(ties.sum())
         pairs += n1 * n0
-        variance += n1 * n0 * (n1 + n0 + 1) / 12
-    if not pairs:
+        variance += n1 * n0 * (n1 + n0 + 1 - _tied(score[members])) / 12
+    if not pairs or not variance:
         return Power(0.5, 0.0)
     return Power(above / pairs, float((above - pairs / 2) / np.sqrt(variance)))
+
+
+def _tied(score: Floats) -> float:
+    """What ties take from the variance: sum of t^3 - t over n (n - 1)."""
+    counts = np.unique(score, return_counts=True)[1].astype(np.float64)
+    n = len(score)
+    return float((counts**3 - counts).sum() / (n * (n - 1)))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.asof.compile import instant, table_name
 from shared.asof.contract import DERIVED
+from shared.asof.visible import instant, table_name
 from shared.ports import Query
 from training_job.audit.evidence import Evidence, Floats
 from training_job.audit.findings import Finding

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from shared.asof.compile import known_instant, table_name
 from shared.asof.contract import Contract, Source
+from shared.asof.visible import known_instant, table_name
 from shared.ports import Query
 from training_job.audit.evidence import Evidence, Floats
 from training_job.audit.findings import Finding

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from shared.asof.compile import instant, known_instant, table_name
 from shared.asof.contract import DERIVED, Contract, Feature, Source
+from shared.asof.visible import instant, known_instant, table_name
 from shared.ports import Query
 from training_job.audit.evidence import EARLIER_DAYS, Evidence, Floats
 from training_job.audit.findings import Finding
