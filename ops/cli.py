@@ -45,7 +45,10 @@ ContractOption = Annotated[Path, typer.Option(help="The contract of the leads.")
 @app.command()
 def demo(
     contract: ContractOption = ADVISOR,
-    data: Annotated[Path | None, typer.Option(help="A CSV of leads; without it, the synthetic advisor market.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Leads as CSV, Parquet or newline-JSON, or a directory of one file per table; without it, the synthetic market."),
+    ] = None,
     until: Annotated[str | None, typer.Option(help="Last day of training, YYYY-MM-DD.")] = None,
     world: WorldOption = DEFAULT_WORLD,
     out: Annotated[Path, typer.Option(help="Where summary.json and report.html go.")] = Path("build/demo"),
