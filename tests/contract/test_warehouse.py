@@ -121,7 +121,9 @@ def test_whole_columns_are_added_by_name(built: Built) -> None:
 def test_a_file_is_ingested_once_everywhere(built: Built, tmp_path: Path) -> None:
     (tmp_path / "firms.csv").write_text("RIAFirmCRD,total_reps\n903,< 5\n904,many\n905.0,7\n")
     delivery = Delivery(NOON, date(2025, 8, 31), NOON)
-    first, second = (load_file(built.warehouse, "vendor.firm_snapshots", tmp_path / "firms.csv", delivery, lambda _: None) for _ in range(2))
+    first, second = (
+        load_file(built.warehouse, "vendor.firm_snapshots", tmp_path / "firms.csv", delivery, lambda _: None) for _ in range(2)
+    )
     assert (first.loaded, first.quarantined, second.loaded, second.before) == (2, 1, 0, NOON)
     text = "SELECT firm_crd, number_of_reps FROM `vendor.firm_snapshots` WHERE firm_crd > 900 ORDER BY firm_crd"
     assert built.warehouse.query(Query("ingested", text)).values == [(903, 2), (905, 7)]
