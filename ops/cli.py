@@ -13,6 +13,7 @@ from ops import demo as demo_run
 from ops import serve as serving
 from ops import words
 from ops.commands import contract as contract_commands
+from ops.commands import ingest as ingest_commands
 from ops.commands import measure, truth
 from ops.commands import model as modelling
 from ops.training import promote, registry, train_and_register
@@ -29,6 +30,7 @@ app.add_typer(dlq, name="dlq")
 app.command()(truth.world)
 app.command()(truth.audit)
 app.command()(truth.labels)
+app.command()(ingest_commands.ingest)
 for command in (measure.compare_policies, measure.parity, measure.quality):
     app.command()(command)
 app.add_typer(contract_commands.app, name="contract")
@@ -44,7 +46,10 @@ ContractOption = Annotated[Path, typer.Option(help="The contract of the leads.")
 @app.command()
 def demo(
     contract: ContractOption = ADVISOR,
-    data: Annotated[Path | None, typer.Option(help="A CSV of leads; without it, the synthetic advisor market.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Leads as CSV, Parquet or newline-JSON, or a directory of one file per table; without it, the synthetic market."),
+    ] = None,
     until: Annotated[str | None, typer.Option(help="Last day of training, YYYY-MM-DD.")] = None,
     world: WorldOption = DEFAULT_WORLD,
     out: Annotated[Path, typer.Option(help="Where summary.json and report.html go.")] = Path("build/demo"),

@@ -1,4 +1,4 @@
-"""What a command is pointed at: a world directory, or a plain file of leads with a contract."""
+"""What a command is pointed at: a world directory, or a plain file of leads, or a directory of one file per table, with a contract."""
 
 import tempfile
 from collections.abc import Iterator
@@ -25,14 +25,14 @@ def opened(data: Path, contract: Path | None) -> Iterator[tuple[World, datetime]
     Raises ContractError also for a waiver that has run out.
     """
     declared = load_contract(contract) if contract else None
-    if data.is_dir():
+    if (data / "world.json").is_file():
         world = open_world(data.resolve())
         world = replace(world, contract=declared) if declared else world
         refuse_expired(world.contract, datetime.now(UTC).date())
         yield world, world.known_by
         return
     if contract is None:
-        raise ConfigError(f"{data} is a file of leads, and no contract says what its columns mean.", fix="Give --contract FILE.")
+        raise ConfigError(f"{data} is no world, and no contract says what its columns mean.", fix="Give --contract FILE.")
     with tempfile.TemporaryDirectory() as folder:
         world = make_file_world(Path(folder), contract, data, None)
         yield world, world.matured_by
