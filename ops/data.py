@@ -7,9 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sandbox.extract import read_csv
 from sandbox.world import World, make_file_world, open_world
-from shared.asof.contract import load_contract, refuse_expired
+from shared.adapters.duckdb import DuckDBWarehouse
+from shared.asof.compile import table_name
+from shared.asof.contract import Contract, Outcome, load_contract, refuse_expired
+from shared.asof.labels import leads_sql
 from shared.errors import ConfigError
+from shared.lead import Ask
+from shared.ports import Query
 
 
 @contextmanager
@@ -30,3 +36,32 @@ def opened(data: Path, contract: Path | None) -> Iterator[tuple[World, datetime]
     with tempfile.TemporaryDirectory() as folder:
         world = make_file_world(Path(folder), contract, data, None)
         yield world, world.matured_by
+
+
+@contextmanager
+def opened_for_scoring(data: Path, contract: Contract) -> Iterator[tuple[DuckDBWarehouse, list[tuple[str, Ask]]]]:
+    """The warehouse, and what to ask of each contacted lead, under its key in the file or its id in the world.
+
+    A file needs no outcome column: nothing of the outcome is read.
+    """
+    blind = contract.model_copy(update={"lead": contract.lead.model_copy(update={"outcome": Outcome(event_at=contract.lead.contacted_at)})})
+    if data.is_dir():
+        world = open_world(data.resolve())
+        with world.reading() as warehouse:
+            asks = _contacts(warehouse, contract, world.matured_by)
+            yield warehouse, [(ask.lead_id, ask) for ask in asks]
+        return
+    table, ids = read_csv(blind, data)
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = DuckDBWarehouse(Path(folder) / "warehouse.duckdb", threads=4)
+        warehouse.load_arrow(table_name(contract.lead.table).strip("`"), table)
+        keys = dict(ids)
+        yield warehouse, [(keys[ask.lead_id], ask) for ask in _contacts(warehouse, blind, datetime.max.replace(tzinfo=UTC))]
+        warehouse.close()
+
+
+def _contacts(warehouse: DuckDBWarehouse, contract: Contract, known_by: datetime) -> list[Ask]:
+    text = f"SELECT lead_id, crd, contacted_at FROM (\n{leads_sql(contract)}\n)\nORDER BY contacted_at, lead_id\n"
+    clock = {"known_by": known_by} if contract.lead.known_at else {}
+    rows = warehouse.query(Query("contacts", text, {"known_by": "TIMESTAMP"} if clock else {}), **clock)
+    return [Ask(str(lead), None if crd is None else int(str(crd)), at) for lead, crd, at in rows.values if isinstance(at, datetime)]
