@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.asof.contract import DERIVED
 from shared.asof.visible import instant, table_name
 from shared.ports import Query
 from training_job.audit.evidence import Evidence, Floats
@@ -127,7 +126,7 @@ def lineage(e: Evidence) -> Iterator[Finding]:
     outcome = {e.contract.lead.outcome.column, e.contract.lead.outcome.event_at} - {None}
     later = set(_later_stages(e))
     for feature in e.contract.usable:
-        if feature.source == DERIVED:
+        if feature.source not in e.contract.sources:
             continue
         source = e.contract.sources[feature.source]
         if (source.table or e.contract.lead.table) != e.contract.lead.table:
