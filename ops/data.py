@@ -7,10 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sandbox.extract import read_csv
+from sandbox.extract import load_files
 from sandbox.world import World, make_file_world, open_world
 from shared.adapters.duckdb import DuckDBWarehouse
-from shared.asof.compile import table_name
 from shared.asof.contract import Contract, Outcome, load_contract, refuse_expired
 from shared.asof.labels import leads_sql
 from shared.errors import ConfigError
@@ -45,18 +44,17 @@ def opened_for_scoring(data: Path, contract: Contract) -> Iterator[tuple[DuckDBW
     A file needs no outcome column: nothing of the outcome is read.
     """
     blind = contract.model_copy(update={"lead": contract.lead.model_copy(update={"outcome": Outcome(event_at=contract.lead.contacted_at)})})
-    if data.is_dir():
+    if (data / "world.json").is_file():
         world = open_world(data.resolve())
         with world.reading() as warehouse:
             asks = _contacts(warehouse, contract, world.matured_by)
             yield warehouse, [(ask.lead_id, ask) for ask in asks]
         return
-    table, ids = read_csv(blind, data)
     with tempfile.TemporaryDirectory() as folder:
         warehouse = DuckDBWarehouse(Path(folder) / "warehouse.duckdb", threads=4)
-        warehouse.load_arrow(table_name(contract.lead.table).strip("`"), table)
-        keys = dict(ids)
-        yield warehouse, [(keys[ask.lead_id], ask) for ask in _contacts(warehouse, blind, datetime.max.replace(tzinfo=UTC))]
+        keys = dict(load_files(warehouse, blind, data))
+        asks = _contacts(warehouse, blind, datetime.max.replace(tzinfo=UTC))
+        yield warehouse, [(keys.get(ask.lead_id, ask.lead_id), ask) for ask in asks]
         warehouse.close()
 
 
