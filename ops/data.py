@@ -41,7 +41,7 @@ def opened(data: Path, contract: Path | None) -> Iterator[tuple[World, datetime]
 def opened_for_scoring(data: Path, contract: Contract) -> Iterator[tuple[DuckDBWarehouse, list[tuple[str, Ask]]]]:
     """The warehouse, and what to ask of each contacted lead, under its key in the file or its id in the world.
 
-    Plain files need no outcome column: nothing of the outcome is read.
+    A file needs no outcome column: nothing of the outcome is read.
     """
     blind = contract.model_copy(update={"lead": contract.lead.model_copy(update={"outcome": Outcome(event_at=contract.lead.contacted_at)})})
     if (data / "world.json").is_file():
@@ -53,7 +53,8 @@ def opened_for_scoring(data: Path, contract: Contract) -> Iterator[tuple[DuckDBW
     with tempfile.TemporaryDirectory() as folder:
         warehouse = DuckDBWarehouse(Path(folder) / "warehouse.duckdb", threads=4)
         keys = dict(load_files(warehouse, blind, data))
-        yield warehouse, [(keys[ask.lead_id], ask) for ask in _contacts(warehouse, blind, datetime.max.replace(tzinfo=UTC))]
+        asks = _contacts(warehouse, blind, datetime.max.replace(tzinfo=UTC))
+        yield warehouse, [(keys.get(ask.lead_id, ask.lead_id), ask) for ask in asks]
         warehouse.close()
 
 
