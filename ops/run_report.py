@@ -101,5 +101,5 @@ def _reliability(probability: Any, outcome: Any) -> str:
 
 
 def _distribution(probability: Any) -> str:
-    counts, edges = np.histogram(probability, bins=30)
-    return charts.histogram(counts.tolist(), edges.tolist(), "predicted probability")
+    counts, edges = np.histogram(100 * probability, bins=30)
+    return charts.histogram(counts.tolist(), edges.tolist(), "predicted probability, %", "leads")

@@ -85,7 +85,7 @@ def presence(e: Evidence) -> Iterator[Finding]:
                 name,
                 "presence",
                 "suspect" if seen.drift > 0 else "note",
-                f"It is there for {seen.drift:+.0%} more of the oldest leads than of the newest.",
+                f"It is there for {abs(seen.drift):.0%} {'more' if seen.drift > 0 else 'fewer'} of the oldest leads than of the newest.",
                 "Find out whether values are filled in later, or whether the source's coverage really changed.",
                 evidence,
             )
