@@ -41,9 +41,7 @@ def card(summary: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|",
         *(_row(name, summary["sealed"][key]) for key, name in NAMES.items()),
         "",
-        f"The model is {summary['sealed_calibration']['words']}."
-        if summary["sealed_calibration"]["words"].startswith("well")
-        else f"The model {summary['sealed_calibration']['words']}.",
+        f"The model: {summary['sealed_calibration']}.",
         f"Calibration: {summary['calibration']['words']}.",
         "",
         "## Families, AUC-PR by rolling origin",
