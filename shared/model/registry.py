@@ -5,7 +5,6 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from shared.clock import isoformat
 from shared.errors import CorruptArtifact, LeadscoreError, NoChampion, ObjectMissing, PreconditionFailed
@@ -13,8 +12,7 @@ from shared.log import log
 from shared.model.arrays import reading
 from shared.model.artifact import MANIFEST, Artifact, needed, read_manifest, unpack, version_of
 from shared.ports import Clock, Objects
-
-Role = Literal["champion", "challenger"]
+from shared.score import Role
 
 
 @dataclass(frozen=True, slots=True)
