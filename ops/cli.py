@@ -14,6 +14,7 @@ from ops import serve as serving
 from ops import words
 from ops.commands import contract as contract_commands
 from ops.commands import measure, truth
+from ops.commands import sync as sync_commands
 from ops.training import promote, registry, train_and_register
 from sandbox.world import open_world
 from shared.adapters.directory import DirectoryDeadLetters
@@ -31,6 +32,7 @@ app.command()(truth.labels)
 for command in (measure.compare_policies, measure.parity, measure.quality):
     app.command()(command)
 app.add_typer(contract_commands.app, name="contract")
+app.add_typer(sync_commands.app, name="sync")
 
 console = Console(soft_wrap=True)
 

@@ -114,11 +114,22 @@ class DeadLetters(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CrmLead:
-    """A lead as Salesforce holds it now."""
+    """A lead as Salesforce holds it now, with the values of the fields that were asked for."""
 
     lead_id: str
     crd: int | None
     is_converted: bool
+    values: Mapping[str, FieldValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CrmContact:
+    """A lead that is in the stage that starts the clock; `modified_at` by Salesforce's clock (SystemModstamp)."""
+
+    lead_id: str
+    crd: int | None
+    stage_entered_at: datetime
+    modified_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,13 +157,24 @@ class UpdateResult:
 class Crm(Protocol):
     """Salesforce. Errors: CrmUnavailable (retry), CrmRefused (the request can never succeed)."""
 
-    def leads(self, lead_ids: Sequence[str]) -> list[CrmLead]: ...
-
-    def update(self, updates: Sequence[FieldUpdate]) -> list[UpdateResult]:
-        """One result per update, in the same order."""
+    def leads(self, lead_ids: Sequence[str], fields: Sequence[str] = ()) -> list[CrmLead]:
+        """The leads that are there, in the order asked; deleted and unknown ones are left out."""
         ...
 
-    def writable_fields(self) -> frozenset[str]: ...
+    def update(self, updates: Sequence[FieldUpdate]) -> Iterator[list[UpdateResult]]:
+        """Results in pages as Salesforce answers them: one per update, in the same order.
+
+        A fault ends the iteration; the pages before it were written.
+        """
+        ...
+
+    def writable_fields(self) -> Mapping[str, int]:
+        """API names of the Lead fields we may write, each with the longest text it takes (0: it is no text)."""
+        ...
+
+    def contacts(self, modified_since: datetime, entered_since: datetime) -> list[CrmContact]:
+        """Leads modified since then that entered the stage since then, oldest modification first."""
+        ...
 
 
 class TokenVerifier(Protocol):
