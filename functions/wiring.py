@@ -28,6 +28,7 @@ class App:
     ingress: Ingress
     scoring: Scoring
     syncing: Syncing
+    registry: Registry
 
     def scope(self, as_of: datetime | None) -> Scope:
         """The scored set as of then, or now."""
@@ -46,12 +47,14 @@ def build(settings: Settings) -> App:
     scoring_policy, salesforce_policy = policies.scoring(settings.policies), policies.salesforce(settings.policies)
     crm = SalesforceCrm(settings.salesforce, salesforce_policy)
     ledger = Ledger(warehouse)
-    champions = ChampionCache(Registry(objects), clock, timedelta(seconds=settings.champion_ttl_seconds))
+    registry = Registry(objects)
+    champions = ChampionCache(registry, clock, timedelta(seconds=settings.champion_ttl_seconds))
     return App(
         delivery=Delivery(OidcVerifier(settings.push), topic, settings.max_delivery_attempts),
         ingress=Ingress(topic, settings.ingress_secret, scoring_policy.stage),
         scoring=Scoring(clock, warehouse, ledger, champions, topic, crm, scoring_policy),
         syncing=Syncing(clock, ledger, crm, topic, salesforce_policy),
+        registry=registry,
     )
 
 

@@ -5,10 +5,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from functions.delivery import DEAD_LETTERS
 from functions.wiring import App, build
 from sandbox.cloud import functions_environment
 from shared import config
+from shared.adapters.directory import DirectoryDeadLetters
+from shared.adapters.pubsub import PubSubDeadLetters
 from shared.errors import ConfigError
+from shared.ports import DeadLetters
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,14 @@ def system(world: Path, *, running: bool = False) -> App:
     if running and not told.salesforce:
         raise ConfigError(f"No sandbox is running on {world}.", fix="Start one in another terminal: make serve.")
     return build(config.load(functions_environment(world, told.salesforce, told.bus, told.ingress_secret)))
+
+
+def dead_letters(world: Path) -> DeadLetters:
+    if os.environ.get("LEADSCORE_BACKEND") == "gcp":
+        from google.cloud.pubsub_v1 import SubscriberClient  # noqa: PLC0415 - a second of imports, not on a laptop
+
+        return PubSubDeadLetters(SubscriberClient(), config.load().project, DEAD_LETTERS)
+    return DirectoryDeadLetters(world / "dead_letters")
 
 
 def _reached(world: Path) -> Reached:

@@ -54,6 +54,29 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedScore:
+    """A score, and the logged vector it was made from as canonical JSON (None: it was lost)."""
+
+    features: str | None
+    row: LedgerRow
+
+
+@dataclass(frozen=True, slots=True)
+class LeadReceipt:
+    """What one run told Salesforce about one lead, and the answer."""
+
+    run_id: str
+    attempted_at: datetime
+    status: Status
+    model_version: str
+    as_of: datetime
+    written: str
+    previous: str | None
+    error_code: str | None
+    error_message: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunReceipt:
     """A record that a run changed. `later_run`: the run that changed it since, None when none did."""
 
@@ -98,6 +121,15 @@ class Ledger:
     def standing(self, lead_ids: Sequence[str]) -> list[Standing]:
         """The champion's latest score of each lead that has one."""
         return self._warehouse.query(sql.load("standing"), lead_ids=list(lead_ids)).into(Standing)
+
+    def scores_of(self, lead_id: str) -> list[ServedScore]:
+        """Newest first."""
+        rows = self._warehouse.query(sql.load("lead_scores"), lead_id=lead_id)
+        return [ServedScore(str(row.pop("features") or "") or None, LedgerRow(**row)) for row in rows]  # type: ignore[arg-type]
+
+    def receipts_of(self, lead_id: str) -> list[LeadReceipt]:
+        """Newest first."""
+        return self._warehouse.query(sql.load("lead_receipts"), lead_id=lead_id).into(LeadReceipt)
 
     def receipts(self, run_id: str) -> list[RunReceipt]:
         """What a run did to each record, and whether that is still the last thing done to it."""

@@ -1,6 +1,6 @@
 """What the domain needs of the outside world. Adapters live in `shared.adapters`, fakes in `tests.fakes`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
@@ -110,6 +110,10 @@ class DeadLetter:
 
 class DeadLetters(Protocol):
     def peek(self, limit: int) -> list[DeadLetter]: ...
+
+    def settle(self, handled: Callable[[DeadLetter], bool]) -> int:
+        """Show each letter once to `handled`, and remove those it says True of. Returns how many were removed."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
