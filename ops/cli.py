@@ -13,17 +13,16 @@ from ops import demo as demo_run
 from ops import serve as serving
 from ops import words
 from ops.commands import contract as contract_commands
-from ops.commands import measure, truth
-from ops.training import promote, registry, train_and_register
+from ops.commands import measure, models, truth
+from ops.training import promote, train_and_register
 from sandbox.world import open_world
 from shared.adapters.directory import DirectoryDeadLetters
 from shared.config import ROOT
 from shared.errors import ConfigError, LeadscoreError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Honest lead scoring.")
-models = typer.Typer(no_args_is_help=True, help="The model registry.")
 dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages nobody could handle, with the reason.")
-app.add_typer(models, name="models")
+app.add_typer(models.app, name="models")
 app.add_typer(dlq, name="dlq")
 app.command()(truth.world)
 app.command()(truth.audit)
@@ -76,35 +75,6 @@ def train(
     if promote_it:
         promote(world, version, by="command line", reason="trained with --promote")
     words.tell_trained(console, registered, promoted=promote_it)
-
-
-@models.command("list")
-def list_models(world: WorldOption = DEFAULT_WORLD) -> None:
-    """Every registered version; the champion is marked."""
-    found = registry(world)
-    champion = found.pointer("champion")
-    table = Table("version", "family", "trained to", "rows", "positives", "AUC-PR, rolling", "")
-    for version in found.versions():
-        manifest = found.load(version).manifest
-        auc_pr, training = manifest.metrics["auc_pr"], manifest.training
-        figure = f"{auc_pr.value:.3f} [{auc_pr.low:.3f}, {auc_pr.high:.3f}]"
-        mark = "champion" if champion and champion.version == version else ""
-        table.add_row(
-            version, manifest.family, f"{training.known_by:%Y-%m-%d}", f"{training.rows:,}", str(training.positives), figure, mark
-        )
-    console.print(table)
-
-
-@models.command("promote")
-def promote_model(
-    version: Annotated[str, typer.Argument(help="A version of `models list`.")],
-    reason: Annotated[str, typer.Option(help="Why; it stays in the history.")],
-    by: Annotated[str, typer.Option(help="Who says so.")],
-    world: WorldOption = DEFAULT_WORLD,
-) -> None:
-    """Make a version the champion. Running functions notice by themselves."""
-    promote(world, version, by=by, reason=reason)
-    console.print(f"{version} is the champion. Open leads are scored anew by the next nightly batch.")
 
 
 @dlq.command("list")
