@@ -16,8 +16,8 @@ from shared.config import ROOT
 from shared.errors import ConfigError, LeadscoreError, ObjectMissing
 from shared.model import promotion
 from shared.model.artifact import Artifact
-from shared.model.pointer import Role
 from shared.model.registry import Registry
+from shared.score import Role
 
 app = typer.Typer(no_args_is_help=True, help="The model registry: who is champion, on what evidence, and back again.")
 console = Console(soft_wrap=True)

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Literal
 
 from shared.clock import parse_instant
+from shared.score import Role
 
-Role = Literal["champion", "challenger"]
 Move = Literal["promote", "rollback"]
 
 

@@ -14,7 +14,7 @@ from shared.adapters.directory import DirectoryObjects
 from shared.errors import LeadscoreError, NoChampion, NotProven, ObjectMissing
 from shared.model.artifact import pack
 from shared.model.registry import Registry
-from shared.score import LedgerRow
+from shared.score import LedgerRow, Role
 from tests.conftest import Trained
 from tests.unit.test_promotion import ruling
 
@@ -105,7 +105,8 @@ def test_rollback_is_one_command_with_its_plan_even_where_the_plan_cannot_be_cou
 def _scored(two: Two, bands: Sequence[tuple[str, str]]) -> None:
     rows = []
     for lead, pair in enumerate(bands):
-        for role, version, band in (("champion", two.first, pair[0]), ("challenger", two.second, pair[1])):
+        sides: tuple[tuple[Role, str, str], ...] = (("champion", two.first, pair[0]), ("challenger", two.second, pair[1]))
+        for role, version, band in sides:
             at = NOON + timedelta(minutes=lead)
             rows.append(
                 LedgerRow(f"L{lead}", at, version, at, at, role, "event", "e", -3.0 + lead / 50, 0.05, 50.0, 500, band, "Call", "[]", "h")
