@@ -44,7 +44,7 @@ def app() -> App:
 
 def build(settings: Settings) -> App:
     clock = SystemClock()
-    warehouse, objects, topic = _local(settings) if settings.backend == "local" else _gcp(settings)
+    warehouse, objects, topic = stores(settings)
     scoring_policy, salesforce_policy = policies.scoring(settings.policies), policies.salesforce(settings.policies)
     crm = SalesforceCrm(settings.salesforce, salesforce_policy)
     ledger = Ledger(warehouse)
@@ -57,6 +57,10 @@ def build(settings: Settings) -> App:
         syncing=Syncing(clock, ledger, crm, topic, salesforce_policy),
         registry=registry,
     )
+
+
+def stores(settings: Settings) -> tuple[Warehouse, Objects, Topic]:
+    return _local(settings) if settings.backend == "local" else _gcp(settings)
 
 
 def _local(settings: Settings) -> tuple[Warehouse, Objects, Topic]:
