@@ -75,19 +75,19 @@ def reliability(points: Sequence[Point], x_label: str, y_label: str) -> str:
     return _svg(parts)
 
 
-def histogram(counts: Sequence[int], edges: Sequence[float], x_label: str) -> str:
+def histogram(counts: Sequence[int], edges: Sequence[float], x_label: str, y_label: str = "events") -> str:
     """How many per bin; `edges` has one more than `counts`."""
     frame = _Frame(len(counts), max(counts) * 1.1 or 1)
-    parts = [_labels(x_label, "events")]
+    parts = [_labels(x_label, y_label)]
     for index, count in enumerate(counts):
         left, right = frame.x(index + 0.05), frame.x(index + 0.95)
-        tip = f"{edges[index]:.0f}-{edges[index + 1]:.0f} ms: {count:,} events"
+        tip = f"{edges[index]:.4g} to {edges[index + 1]:.4g}: {count:,} {y_label}"
         parts.append(
             f'<g><title>{tip}</title><rect class="bar" x="{left:.1f}" width="{right - left:.1f}" '
             f'y="{frame.y(count):.1f}" height="{frame.y(0) - frame.y(count):.1f}"/></g>'
         )
     every = max(1, len(counts) // 8)
-    parts += [_tick(frame.x(index), f"{edges[index]:.0f}") for index in range(0, len(edges), every)]
+    parts += [_tick(frame.x(index), f"{edges[index]:.3g}") for index in range(0, len(edges), every)]
     return _svg(parts)
 
 
@@ -126,3 +126,31 @@ def _ticks(top: float) -> list[float]:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    x: str
+    y: str
+
+
+def line(points: Sequence[Point], axes: Axes, *, diagonal: bool = False) -> str:
+    """Points joined in order, each with its interval; x from 0 to the largest."""
+    frame = _Frame(max(p.x for p in points) or 1, _ceiling(max(p.high for p in points)))
+    parts = [_grid(frame), _labels(axes.x, axes.y)]
+    if diagonal:
+        parts.append(
+            f'<line class="diagonal" x1="{frame.x(0)}" y1="{frame.y(0)}" x2="{frame.x(frame.x_max)}" y2="{frame.y(frame.y_max)}"/>'
+        )
+    path = " ".join(f"{frame.x(p.x):.1f},{frame.y(p.y):.1f}" for p in points)
+    parts.append(f'<polyline class="line" points="{path}"/>')
+    for point in points:
+        x = f"{frame.x(point.x):.1f}"
+        whisker = f'<line class="whisker" x1="{x}" x2="{x}" y1="{frame.y(point.low):.1f}" y2="{frame.y(point.high):.1f}"/>'
+        tip = f"<title>{escape(point.tip)}</title>"
+        parts.append(
+            f'<g>{tip}{whisker if point.low < point.high else ""}<circle class="point" cx="{x}" cy="{frame.y(point.y):.1f}" r="3"/></g>'
+        )
+    whole = frame.x_max > 1
+    parts += [_tick(frame.x(t), f"{t:,.0f}" if whole else _percent(t)) for t in _ticks(frame.x_max)]
+    return _svg(parts)

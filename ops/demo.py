@@ -19,6 +19,7 @@ from ops.training import Registered, promote, train_and_register
 from sandbox.cloud import running
 from sandbox.world import World, events, held, make_file_world, make_market_world
 from shared.clock import isoformat
+from training_job.train import HEADLINE
 from training_job.verdict import calibration_words
 
 Say = Callable[[str], None]
@@ -48,7 +49,7 @@ def run(options: Options, console: Console) -> dict[str, object]:
         with _phase(console, "Model") as say:
             registered = train_and_register(world, say)
             promote(world.path, registered.trained.version, by="demo", reason="first model of this world")
-            say(f"champion {registered.trained.version}: {registered.trained.chosen.candidate.name}, {registered.trained.rows:,} leads")
+            say(f"champion {registered.trained.version}: {registered.trained.family}, {registered.trained.rows:,} leads")
         replayed = _replay(world, options.limit, console)
         with _phase(console, "Judge") as say:
             judged = _judge(world)
@@ -84,12 +85,12 @@ def summarise(world: World, registered: Registered, replayed: Replay, judged: Ju
         "latency_ms": {"p50": round(float(np.median(latency)), 1), "p95": round(float(np.quantile(latency, 0.95)), 1)},
         "model": {
             "version": trained.version,
-            "family": trained.chosen.candidate.name,
+            "family": trained.family,
             "rows": trained.rows,
             "positives": trained.positives,
             "trained_to": isoformat(world.known_by),
             "labels": dict(registered.dataset.statuses),
-            "rolling": {name: asdict(estimate) for name, estimate in trained.rolling.items()},
+            "rolling": {name: asdict(trained.rolling[name]) for name in HEADLINE},
         },
         "audit": {
             "leaks": len(registered.audited.leaks),

@@ -54,7 +54,7 @@ def tell_trained(console: Console, registered: Registered, *, promoted: bool) ->
         _figures({name: {f: getattr(e, f) for f in ("value", "low", "high", "n", "positives")} for name, e in trained.rolling.items()})
     )
     role = "champion" if promoted else "registered; promote it with ./leadscore models promote"
-    console.print(f"[bold]{trained.version}[/] ({trained.chosen.candidate.name}): {role}")
+    console.print(f"[bold]{trained.version}[/] ({trained.family}): {role}")
 
 
 def _figures(metrics: Mapping[str, Mapping[str, float]]) -> Table:

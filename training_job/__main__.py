@@ -5,6 +5,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def train(job: JobConfig, warehouse: BulkWarehouse, objects: Objects) -> Mapping
     """Run the order, or hand out what it came to if it is finished; a retry goes on where the last one stopped."""
     order = _order(job)
     run_id = job.run_id or _run_id(order)
+    order = replace(order, name=run_id)
     folder = Folder(objects, f"runs/{run_id}/")
     done = folder.get(RUN)
     if done is not None and json.loads(done).get("version"):

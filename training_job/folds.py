@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.errors import DataError
+from shared.errors import ConfigError, DataError
 
 Indices = NDArray[np.intp]
 Moments = NDArray[np.datetime64]
@@ -77,11 +77,15 @@ def seal(
     gap_days: int,
     entity: NDArray[np.float64] | None = None,
 ) -> Fold:
-    """What may be trained on, and the sealed rows. DataError when either side cannot say anything."""
+    """What may be trained on, and the sealed rows. ConfigError when there are none, DataError when one outcome is absent."""
     start, end = np.datetime64(period.first), np.datetime64(period.last) + DAY
     sealed = np.flatnonzero((contacted_at >= start) & (contacted_at < end))
+    if not len(sealed):
+        raise ConfigError(
+            f"No mature lead was contacted from {period.first} to {period.last}.", fix="Give --sealed a period that the data cover."
+        )
     positives = int(outcome[sealed].sum())
-    if not len(sealed) or not 0 < positives < len(sealed):
+    if not 0 < positives < len(sealed):
         raise DataError(
             f"The sealed period {period} has {len(sealed):,} mature leads and {positives} positives; a judgement needs both outcomes.",
             fix=f"The leads run from {contacted_at[0].astype('datetime64[D]')} to {contacted_at[-1].astype('datetime64[D]')}; "

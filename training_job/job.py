@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from datetime import time as clock_time
+from typing import Any
 
 import numpy as np
 
 from shared.asof.contract import Contract
 from shared.asof.labels import NEGATIVE, POSITIVE, labels
-from shared.errors import DataError, LeakFound
+from shared.errors import DataError
 from shared.model.registry import Registry
 from shared.policies import Bands
 from shared.ports import BulkWarehouse, Objects
@@ -26,10 +27,11 @@ from training_job.folder import Folder
 from training_job.folds import Period, last_period
 from training_job.gate.policy import GatePolicy
 from training_job.gate.verdict import judge
+from training_job.insight import look, since, write
 from training_job.policy import TrainingPolicy
 from training_job.sealed import Seal
 from training_job.statistics import fit_statistics
-from training_job.tables import folds_json
+from training_job.tables import folds_json, leads_csv
 from training_job.train import Asked, Trained, train
 from training_job.verdict import champion_of, evidence_of
 
@@ -38,7 +40,10 @@ RUN = "run.json"
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be trained. `sealed` None: the last share of the leads, as the policy says. `keys` are the leads' own names."""
+    """What is to be trained. `sealed` None: the last share of the leads, as the policy says. `keys` are the leads' own names.
+
+    `name` is the run's: the same run that makes the same model again looks at its sealed period once.
+    """
 
     contract: Contract
     known_by: datetime
@@ -48,6 +53,7 @@ class Order:
     today: date
     sealed: Period | None = None
     keys: Mapping[str, str] = field(default_factory=dict)
+    name: str = "run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +63,25 @@ class Run:
     trained: Trained
     dataset: Dataset
     audited: Report
-    said: Mapping[str, object]
+    said: Mapping[str, Any]
 
 
 def run(warehouse: BulkWarehouse, objects: Objects, folder: Folder, order: Order, say: Say) -> Run:
     """Train, judge and store. The artefact goes to the registry of `objects`, what people read to `folder`; no pointer is moved.
 
-    Raises LeakFound before anything is fitted; run.json then says reject and why.
+    Raises LeakFound before anything is fitted or written.
     """
     started = time.monotonic()
     check_columns(warehouse, order.contract)
     period = order.sealed or sealed_period(warehouse, order)
     learnt_by = min(datetime.combine(period.first, clock_time(), UTC), order.known_by)  # neither audit nor statistics see the sealed rows
     audited = audit(warehouse, order.contract, learnt_by, order.today, lambda step: say(f"audit: {step}"))
-    try:
-        refuse_leaks(audited)
-    except LeakFound as leak:
-        folder.put(RUN, _text(record.plain(record.rejected(order.contract, audited, leak))))
-        raise
+    refuse_leaks(audited)
     say("asking what was known at each contact")
     contract = fit_statistics(warehouse, order.contract, learnt_by)
     dataset = load_dataset(warehouse, contract, order.known_by)
-    seal = Seal(objects, reopen=order.policy.sealed.reopen)
-    asked = Asked(contract, order.known_by, order.policy, order.bands, period, seal)
+    seal = Seal(objects, most=order.policy.sealed.max_openings)
+    asked = Asked(contract, order.known_by, order.policy, order.bands, period, seal, order.name)
     trained = train(dataset, asked, say, keeping(folder, dataset, order.policy))
     registry = Registry(objects)
     champion = champion_of(registry, warehouse, trained, dataset, order.known_by)
@@ -88,10 +90,16 @@ def run(warehouse: BulkWarehouse, objects: Objects, folder: Folder, order: Order
     if ruling and champion.in_the_way and ruling.verdict == "ship":
         ruling = replace(ruling, verdict="hold", words=f"hold: {champion.absent}")
     registry.save(trained.files)
+    if ruling:
+        registry.record_verdict(trained.version, ruling.to_bytes(), at=datetime.now(UTC))
     for name, data in trained.files.items():
         folder.put(f"model/{name}", data)
     said = record.of(trained, dataset, audited, asked, ruling)
-    folder.put("cv_folds.json", folds_json(trained, dataset, order.keys))
+    seen = look(trained, dataset, asked, order.keys, say)
+    said |= {**seen.said, "compared_with_champion": since(registry, seen.importance, trained.development)}
+    write(folder, seen)
+    folder.put("cv_folds.json", folds_json(trained, dataset))
+    folder.put("rows.csv", leads_csv(dataset, order.keys))
     said["champion"] = champion.version or champion.absent
     if evidence and ruling:
         folder.put("evidence.json", evidence.to_bytes())

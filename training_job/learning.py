@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from shared.asof.vector import Matrix
 from shared.metrics.intervals import Estimate, bootstrap
 from shared.metrics.ranking import Ranked, auc_roc
 from shared.metrics.summary import period_of
@@ -51,3 +52,7 @@ def words(steps: list[Step]) -> str:
     if abs(gain) < width / np.sqrt(2):
         return f"{between}, less than these leads can tell apart: more leads would mostly narrow the intervals"
     return f"{between}: " + ("more leads would still help" if gain > 0 else "older leads did harm, so a shorter past may serve better")
+
+
+def rank_auc(margins: Matrix, outcome: Matrix) -> float:
+    return auc_roc(Ranked.of(margins, outcome))

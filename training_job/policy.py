@@ -62,7 +62,7 @@ class CalibrationPolicy(Document):
 
 class SealedPolicy(Document):
     share: Share = 0.2
-    reopen: Literal["widen", "refuse"] = "widen"
+    max_openings: Count = 5
 
 
 class TrainingPolicy(Document):

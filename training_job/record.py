@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.asof.contract import Contract
 from shared.clock import isoformat
-from shared.errors import LeakFound
 from training_job.audit.findings import Report
 from training_job.calibration import Calibration
 from training_job.compare import Tried
@@ -35,13 +33,15 @@ def of(trained: Trained, dataset: Dataset, audited: Report, asked: Asked, ruling
         "verdict": ruling.verdict if ruling else "hold",
         "reasons": _reasons(trained, ruling),
         "needed_leads": ruling.needed_leads if ruling else 0,
-        "gates": ruling.as_json()["checks"] if ruling else [],
+        "gate": ruling.as_json() if ruling else None,
         "chosen": trained.chosen.candidate.name,
         "families": [_family(each, trained) for each in trained.compared.tried],
         "left_out": trained.compared.left_out,
         "ensemble_weights": trained.compared.weights,
         "rolling": trained.rolling,
         "sealed": _sealed(trained.sealed) if trained.sealed else None,
+        "sealed_from": trained.sealed.opening.period.first if trained.sealed else None,
+        "sealed_openings": trained.sealed.opening.number if trained.sealed else 0,
         "calibration": _calibration(trained.calibration),
         "leaks": [finding for finding in audited.findings if finding.severity == "leak"],
         "suspects": [finding for finding in audited.findings if finding.severity == "suspect"],
@@ -50,18 +50,6 @@ def of(trained: Trained, dataset: Dataset, audited: Report, asked: Asked, ruling
         "selection": _selection(trained),
         "search": [asdict(trial) for period in trained.compared.periods for trial in period.trials],
         "seed": asked.policy.seed,
-    }
-
-
-def rejected(contract: Contract, audited: Report, leak: LeakFound) -> dict[str, Any]:
-    """The run of a model that was never fitted."""
-    return {
-        "contract": contract.name,
-        "contract_hash": contract.hash,
-        "known_by": audited.known_by,
-        "verdict": "reject",
-        "reasons": [leak.what],
-        "leaks": audited.leaks,
     }
 
 

@@ -14,7 +14,7 @@ ALPHA = 0.05
 
 
 class SealBroken(Refused):
-    """The policy opens a sealed period once, and it has been opened."""
+    """The policy lets a sealed period be opened so many times, and it has been."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,19 +30,19 @@ class Opening:
 class Seal:
     """`registry/sealed/<leads and period>/<candidate>.json`: one record per candidate, and a retry of the same one is no new opening."""
 
-    def __init__(self, objects: Objects, *, reopen: str = "widen") -> None:
+    def __init__(self, objects: Objects, *, most: int = 5) -> None:
         self._objects = objects
-        self._reopen = reopen
+        self._most = most
 
     def open(self, leads: str, period: Period, candidate: str, at: datetime) -> Opening:
-        """Record that `candidate` is about to see the period of these `leads`. SealBroken where the policy says once."""
+        """Record that `candidate` is about to see the period of these `leads`. SealBroken beyond `most`."""
         key = hashlib.sha256(f"{leads} {period}".encode()).hexdigest()[:16]
         record = f"registry/sealed/{key}/{candidate}.json"
         others = [name for name in self._objects.names(f"registry/sealed/{key}/") if name != record]
-        if others and self._reopen == "refuse":
+        if len(others) >= self._most:
             raise SealBroken(
-                f"The sealed period {period} of {leads} was opened before, by {len(others)} candidates.",
-                fix="Seal a later period, or set sealed.reopen to widen in policies/training.yaml.",
+                f"The sealed period {period} has been opened {len(others)} times; another look would be tuning on it.",
+                fix="Seal a later period with --sealed, or raise sealed.max_openings in policies/training.yaml and say why.",
             )
         number = self._number(record, len(others) + 1)
         said = {"leads": leads, "period": str(period), "candidate": candidate, "number": number, "opened_at": isoformat(at)}

@@ -29,6 +29,7 @@ from training_job.policy import FilterPolicy, Screen, TrainingPolicy
 from training_job.screening import Removed, screen, value_of
 from training_job.sealed import Opening, Seal
 
+HEADLINE = ("auc_roc", "auc_pr", "lift_at_10", "brier_skill")
 LIBRARIES = ("numpy", "scikit-learn", "xgboost-cpu", "lightgbm")
 
 
@@ -42,6 +43,7 @@ class Asked:
     bands: Bands
     period: Period | None = None
     seal: Seal | None = None
+    run: str = "run"
 
     @property
     def labels_known_by(self) -> datetime:
@@ -86,6 +88,10 @@ class Trained:
     predictor: Model
     sealed: Sealed | None
     schema: tuple[str, ...]
+
+    @property
+    def family(self) -> str:
+        return self.chosen.candidate.name
 
     @property
     def rows(self) -> int:
@@ -193,7 +199,7 @@ def _opened(trained: Trained, dataset: Dataset, split: Fold, asked: Asked, say: 
     say(f"opening the sealed period {asked.period}")
     leads = f"{asked.contract.name} {hashlib.sha256(' '.join(dataset.lead_ids[row] for row in split.judge).encode()).hexdigest()[:16]}"
     first = Opening(asked.period, 1, 0.05, "")
-    opening = asked.seal.open(leads, asked.period, trained.version, datetime.now(UTC)) if asked.seal else first
+    opening = asked.seal.open(leads, asked.period, f"{asked.run}-{trained.version}", datetime.now(UTC)) if asked.seal else first
     rows = dataset.take(split.judge)
     gone = set(dataset.schema.names) - set(trained.schema)
     matrix = rows.without(gone).matrix
@@ -232,7 +238,7 @@ def _manifest(
         bands=asked.bands.bands,
         base_rate=float(rows.outcome.mean()),
         training=_training(rows, asked.labels_known_by),
-        metrics={name: Figure(**asdict(estimate)) for name, estimate in rolling.items()},
+        metrics={name: Figure(**asdict(rolling[name])) for name in HEADLINE},
         code_version=_code_version(),
         libraries={name: library_version(name) for name in LIBRARIES},
     )

@@ -1,5 +1,7 @@
 """Margins to probabilities and percentiles by stored knots: what training fixed, serving interpolates."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from shared.asof.vector import Matrix
@@ -25,7 +27,7 @@ class Segment(Document):
         return np.where(np.isnan(values), 0.0, found)
 
 
-def probability(margins: Matrix, knots: Knots, offset: Matrix | float = 0.0) -> Matrix:
+def probability(margins: Matrix, knots: tuple[Sequence[float] | Matrix, Sequence[float] | Matrix], offset: Matrix | float = 0.0) -> Matrix:
     """Calibrated probability [rows] by linear interpolation between the knots, flat beyond the outermost, moved by `offset`."""
     pooled = np.asarray(np.interp(margins, *knots))
     return moved(pooled, offset) if np.any(offset) else pooled

@@ -8,7 +8,7 @@ import pytest
 
 from shared.asof.vector import Column, Matrix, Schema
 from shared.config import ROOT
-from shared.errors import DataError
+from shared.errors import ConfigError, DataError
 from shared.model.calibrate import Segment, probability
 from tests.fakes import FakeObjects
 from training_job import calibration
@@ -67,7 +67,7 @@ def test_a_period_that_is_none_is_refused(text: str, said: str) -> None:
 
 def test_a_sealed_period_without_leads_or_positives_is_named() -> None:
     found = signal()
-    with pytest.raises(DataError, match=r"0 mature leads.*both outcomes"):
+    with pytest.raises(ConfigError, match="contacted from 2030-01-01 to 2030-02-01"):
         seal(found.contacted_at, found.outcome, Period(date(2030, 1, 1), date(2030, 2, 1)), 30)
     none = replace(found, outcome=np.zeros(len(found)))
     with pytest.raises(DataError, match="0 positives"):
@@ -82,9 +82,9 @@ def test_an_opening_is_recorded_once_counted_after_and_widens_the_interval() -> 
     assert [each.alpha for each in openings] == pytest.approx([0.05, 0.025, 0.05, 0.05 / 3])
     assert seal.open("other leads", period, "a", NOW).number == 1
     assert len(objects.names("registry/sealed/")) == 4
-    with pytest.raises(SealBroken, match="opened before, by 2 candidates"):
-        Seal(objects, reopen="refuse").open("leads", period, "c", NOW)
-    assert Seal(FakeObjects(), reopen="refuse").open("leads", period, "a", NOW).number == 1
+    with pytest.raises(SealBroken, match="opened 3 times"):
+        Seal(objects, most=3).open("leads", period, "d", NOW)
+    assert Seal(objects, most=3).open("leads", period, "b", NOW).number == 2
 
 
 def test_constants_copies_empties_and_repetitions_are_named_and_a_zero_inflated_column_is_not() -> None:

@@ -1,0 +1,76 @@
+"""A training run from the command line: the job on a world or a file, and the card and the report beside what it wrote."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ops import run_report
+from ops.data import opened
+from sandbox.world import World, keys_of
+from shared import policies
+from shared.adapters.directory import DirectoryObjects
+from shared.config import ROOT
+from training_job.folder import Folder
+from training_job.folds import Period
+from training_job.gate.policy import gates
+from training_job.job import Order, Run
+from training_job.job import run as run_job
+from training_job.policy import training
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`sealed`: first and last day of the sealed period; without it the last part of the contacts. `groups`: feature groups.
+
+    Artefacts, verdicts and openings of sealed periods are kept in `registry`, beside the run unless another is named.
+    """
+
+    data: Path
+    contract: Path | None
+    out: Path
+    sealed: tuple[datetime, datetime] | None
+    groups: tuple[str, ...]
+    registry: Path | None = None
+    policies: Path = ROOT / "policies"
+
+
+def run(options: Options, say: Say) -> Mapping[str, Any]:
+    """Train, judge once on the sealed period, and write the run: model/, run.json, folds, the card, the report, tables.
+
+    Raises LeakFound and DataError before anything is written.
+    """
+    fresh = not options.out.exists()
+    try:
+        with opened(options.data, options.contract) as (world, known_by):
+            done = _run(options, world, known_by, say)
+    finally:
+        if fresh:
+            with suppress(OSError):
+                options.out.rmdir()
+    say("writing the report")
+    (options.out / "model_card.md").write_text(run_report.card(done.said))
+    (options.out / "report.html").write_text(run_report.html(done))
+    return done.said
+
+
+def _run(options: Options, world: World, known_by: datetime, say: Say) -> Run:
+    contract = world.contract.with_groups(options.groups) if options.groups else world.contract
+    order = Order(
+        contract=contract,
+        known_by=known_by,
+        policy=training(options.policies),
+        bands=policies.bands(options.policies),
+        gates=gates(options.policies),
+        today=datetime.now(UTC).date(),
+        sealed=Period(options.sealed[0].date(), options.sealed[1].date()) if options.sealed else None,
+        keys=keys_of(world),
+        name=options.out.name,
+    )
+    registry = options.registry or options.out.parent / "registry"
+    with world.reading() as warehouse:
+        return run_job(warehouse, DirectoryObjects(registry), Folder(DirectoryObjects(options.out)), order, say)
