@@ -13,6 +13,7 @@ LIMIT ?=
 WORLD ?= build/world
 PORT ?= 8080
 WORKERS ?= auto
+SEEDS ?= 20
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -49,6 +50,12 @@ bench: $(VENV)/.dev ## Measure, each path beside the reference way
 
 bench-asof: $(VENV)/.dev ## Asks to vectors, up to a million, beside pandas; one ask against half a million advisors
 	@$(BIN)/python -m tests.bench.asof
+
+bench-train: $(VENV)/.dev ## Families x strategies x periods, beside refitting from DataFrames
+	@$(BIN)/python -m tests.bench.train
+
+bench-truth: $(VENV)/.dev ## Does the sealed interval hold the truth? SEEDS=20 markets with a fresh large draw of each
+	@$(BIN)/python -m tests.bench.truth --seeds $(SEEDS)
 
 bench-audit: $(VENV)/.dev ## Is every planted leak found, and none where there is none?
 	@$(BIN)/python -m tests.bench.audit
@@ -89,4 +96,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@touch $@
 
 
-.PHONY: help emulators install demo serve test check bench bench-asof bench-audit bench-gate bundle boot lock clean
+.PHONY: help emulators install demo serve test check bench bench-asof bench-train bench-truth bench-audit bench-gate bundle boot lock clean

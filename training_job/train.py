@@ -88,6 +88,7 @@ class Trained:
     predictor: Model
     sealed: Sealed | None
     schema: tuple[str, ...]
+    contract: Contract
 
     @property
     def family(self) -> str:
@@ -137,6 +138,7 @@ def train(dataset: Dataset, asked: Asked, say: Say, keep: Keep = lambda _, judge
         predictor=fitted.predictor,
         sealed=None,
         schema=model_rows.schema.names,
+        contract=asked.contract,
     )
     return _opened(trained, dataset, split, asked, say) if asked.period else trained
 
