@@ -91,12 +91,17 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """`left_out` says which family could not take part, and why. `weights` are the ensemble's over all periods."""
+    """`left_out` says which family could not take part, and why. `weights` are the ensemble's over all periods.
+
+    gap_days: between what a period's models learned from and what they were judged on; shorter than the course's only where
+    the course itself is too short for it.
+    """
 
     periods: tuple[Judged, ...]
     tried: tuple[Tried, ...]
     left_out: Mapping[str, str]
     weights: Mapping[str, float]
+    gap_days: int
 
 
 Keep = Callable[[int, Callable[[], Judged]], Judged]
@@ -106,9 +111,7 @@ Keep = Callable[[int, Callable[[], Judged]], Judged]
 def compare(course: Course, say: Say, keep: Keep = lambda _, judge: judge()) -> Compared:
     """Judge every candidate of the policy by rolling origin. DataError when no period can be judged."""
     dataset, policy = course.dataset, course.policy
-    folds = rolling_origin(dataset.contacted_at, dataset.outcome, policy.folds, course.gap_days, dataset.entity)
-    if not folds:
-        raise DataError("No period has both outcomes before and in it.", fix="Train on a longer stretch of contacts.")
+    folds, gap_days = _folds(course)
     why = lightgbm_trees.unavailable() if "lightgbm" in policy.families else ""
     left_out = {"lightgbm": why} if why else {}
     candidates = candidates_of(policy, left_out)
@@ -126,7 +129,23 @@ def compare(course: Course, say: Say, keep: Keep = lambda _, judge: judge()) -> 
         candidates.append(ENSEMBLE)
     elif "ensemble" in policy.families:
         left_out["ensemble"] = f"it needs two of {', '.join(ensemble.PARTS)}"
-    return Compared(periods, tuple(_tried(dataset, each, periods) for each in candidates), left_out, weights)
+    return Compared(periods, tuple(_tried(dataset, each, periods) for each in candidates), left_out, weights, gap_days)
+
+
+def _folds(course: Course) -> tuple[list[Fold], int]:
+    """The periods, and the days between their sides. Where the rows span too little for the gap, it is halved until periods fit.
+
+    Every outcome of the course was settled before the sealed period began, so a shorter gap flatters only the choice between
+    candidates, never the sealed figures; the run says so.
+    """
+    dataset, gap = course.dataset, max(course.gap_days, 1)
+    while True:
+        folds = rolling_origin(dataset.contacted_at, dataset.outcome, course.policy.folds, gap, dataset.entity)
+        if len(folds) > 1 or (folds and gap == 1):
+            return folds, gap
+        if gap == 1:
+            raise DataError("No period has both outcomes before and in it.", fix="Train on a longer stretch of contacts.")
+        gap //= 2
 
 
 def candidates_of(policy: TrainingPolicy, left_out: Mapping[str, str]) -> list[Candidate]:

@@ -39,6 +39,7 @@ def of(trained: Trained, dataset: Dataset, audited: Report, asked: Asked, ruling
         "left_out": trained.compared.left_out,
         "ensemble_weights": trained.compared.weights,
         "rolling": trained.rolling,
+        "rolling_gap_days": trained.compared.gap_days,
         "sealed": _sealed(trained.sealed) if trained.sealed else None,
         "sealed_from": trained.sealed.opening.period.first if trained.sealed else None,
         "sealed_openings": trained.sealed.opening.number if trained.sealed else 0,
@@ -73,8 +74,14 @@ def plain(value: Any) -> Any:
 def _reasons(trained: Trained, ruling: Verdict | None) -> list[str]:
     if trained.sealed is None or ruling is None:
         return ["there is no sealed period, so nothing judged the finished model"]
+    gap, wanted = trained.compared.gap_days, trained.gap_days
+    short = (
+        [f"the leads before the sealed period span too little for periods {wanted} days apart: they lie {gap} days apart"]
+        if gap < wanted
+        else []
+    )
     checks = [check.words for check in ruling.checks if check.consequence == ruling.verdict]
-    return [ruling.words.split(". ")[0] if ruling.needed_leads else ruling.verdict, *sealed_words(trained.sealed), *checks]
+    return [ruling.words.split(". ")[0] if ruling.needed_leads else ruling.verdict, *sealed_words(trained.sealed), *short, *checks]
 
 
 def _selection(trained: Trained) -> dict[str, float]:

@@ -91,6 +91,11 @@ class Trained:
     contract: Contract
 
     @property
+    def gap_days(self) -> int:
+        """The days until an outcome is settled: the least that should lie between learning and judging."""
+        return max(1, self.contract.lead.outcome.window_days + self.contract.lead.lag_days)
+
+    @property
     def family(self) -> str:
         return self.chosen.candidate.name
 
