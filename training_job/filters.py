@@ -28,7 +28,7 @@ def clocks(dataset: Dataset) -> Mapping[str, float]:
 
 def between_groups(values: Matrix, week: NDArray[np.intp]) -> float:
     """Epsilon squared of values [rows, columns] between groups [rows] numbered from 0; 0 where nothing can be said."""
-    known = ~np.isnan(values).any(axis=1)
+    known = np.isfinite(values).all(axis=1)
     values, week = values[known], week[known]
     weeks = len(np.unique(week))
     total = float(((values - values.mean(axis=0)) ** 2).sum()) if len(values) else 0.0

@@ -38,12 +38,16 @@ class DirectoryObjects:
                 raise PreconditionFailed(f"{name} is at generation {present}, not {if_generation}.", fix="Read it again, then decide.")
             generation = max(time.time_ns(), present + 1)
             path.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self._root, prefix=".writing-", delete=False) as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.utime(file.name, ns=(generation, generation))
-            Path(file.name).replace(path)
+            with _our_errors(name), tempfile.NamedTemporaryFile(dir=self._root, prefix=".writing-", delete=False) as file:
+                try:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                    os.utime(file.name, ns=(generation, generation))
+                    Path(file.name).replace(path)
+                except OSError:
+                    Path(file.name).unlink()
+                    raise
         return generation
 
     def names(self, prefix: str) -> list[str]:
@@ -61,6 +65,14 @@ class DirectoryObjects:
         with (self._root / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+@contextmanager
+def _our_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        raise ObjectsUnavailable(f"{name} cannot be written: {fault}", fix="Make room, or give the directory to this user.") from fault
 
 
 class DirectoryDeadLetters:

@@ -103,7 +103,12 @@ def main() -> None:
     parser.add_argument("--leads", type=int, default=30_000)
     parser.add_argument("--full", action="store_true", help="the whole training policy instead of its brief form")
     asked = parser.parse_args()
-    lines = [line(seed, asked.leads, brief=not asked.full) for seed in track(range(1, asked.seeds + 1), "markets", console=console)]
+    lines, unusable = list[Line](), 0
+    for seed in track(range(1, asked.seeds + 1), "markets", console=console):
+        try:
+            lines.append(line(seed, asked.leads, brief=not asked.full))
+        except FanOut:  # two advisors who by chance filed the same job twice: training refuses such data
+            unusable += 1
     table = Table("seed", "chosen", "sealed AUC-ROC", "true", "held", "oracle", "predicted", "actual", "verdict")
     for each in lines:
         span = f"{each.sealed.value:.3f} [{each.sealed.low:.3f}, {each.sealed.high:.3f}]"
@@ -126,7 +131,9 @@ def main() -> None:
     behind = [each.oracle - each.true_auc for each in lines]
     inside = sum(each.actual.low <= each.predicted <= each.actual.high for each in lines)
     form = "the whole policy" if asked.full else "the policy in brief"
-    console.print(f"{len(lines)} markets of {asked.leads:,} leads, {form}; fresh draws of {FRESH:,} leads")
+    console.print(
+        f"{len(lines)} markets of {asked.leads:,} leads, {form}; fresh draws of {FRESH:,} leads; {unusable} markets held a job filed twice and were refused"
+    )
     console.print(
         f"the sealed interval held the true AUC in {share.positives} of {share.n} ({share.value:.0%} [{share.low:.0%}, {share.high:.0%}])"
     )
