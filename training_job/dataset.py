@@ -99,6 +99,8 @@ def check_columns(warehouse: BulkWarehouse, contract: Contract) -> None:
     wanted = [
         (lead.table, c, "lead") for c in (lead.key, lead.crd, lead.contacted_at, lead.known_at, lead.outcome.column, lead.outcome.event_at)
     ]
+    if entries := lead.entries:
+        wanted += [(entries.table, c, "lead.entries") for c in (entries.key, entries.stage, entries.entered_at, entries.known_at)]
     for name, source in used_sources(contract, contract.computed).items():
         clocks = (source.key or lead.key, source.known_at, source.event_time, *source.grain)
         wanted += [(source.table or lead.table, column, f"source {name}") for column in clocks]

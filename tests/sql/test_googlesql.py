@@ -22,6 +22,7 @@ from shared.adapters.duckdb import googlesql_to_duckdb
 from shared.asof.cardinality import duplicates
 from shared.asof.compile import served
 from shared.asof.contract import load_contract
+from shared.asof.label_report import reopened
 from shared.asof.labels import labels, open_leads
 from shared.ports import ParamType, Query
 from shared.sql import FOLDER
@@ -87,6 +88,10 @@ def _queries() -> Iterator[Query]:
         yield from (served(contract), labels(contract), open_leads(contract), _mature_vectors(contract))
         yield from (replace(duplicates(contract, source), name=f"duplicates_{name}") for name, source in contract.sources.items())
     advisor = load_contract(CONTRACTS / "advisor.yaml")
+    first = advisor.model_copy(update={"lead": advisor.lead.model_copy(update={"reopened": "first"})})
+    yield replace(labels(first), name="labels_at_the_first_contact")
+    yield reopened(advisor)
+    yield reopened(advisor.model_copy(update={"lead": advisor.lead.model_copy(update={"entries": None}), "name": "extracts"}))
     for group in advisor.groups:
         yield replace(served(advisor.with_groups([group])), name=f"asof_advisor_{group}")
 
