@@ -34,9 +34,10 @@ class BatchReport:
 
 @dataclass(frozen=True, slots=True)
 class PageReport:
-    """Leads of one page that were scored, and those that could not be."""
+    """Leads of one page that were scored, had been by an earlier delivery of it, and could not be."""
 
     scored: int
+    already_scored: int
     not_scored: int
 
 
@@ -73,10 +74,10 @@ def score_page(page: PageMessage, scoring: Scoring) -> PageReport:
         asked = Asked(lead.lead_id, lead.stage_entered_at, page.as_of, "batch", page.run_id)
         logs.append(feature_log_row(asked, vector, model.version))
         scores.append(ledger_row(asked, judged, model.version, now, logs[-1].feature_hash))
-    scoring.ledger.record(scores, logs)
+    new = scoring.ledger.record(scores, logs)
     _announce(scoring, [score.lead_id for score in scores], page.run_id)
-    report = PageReport(len(scores), len(page.leads) - len(scores))
-    log.info("page_scored", run_id=page.run_id, scored=report.scored, not_scored=report.not_scored)
+    report = PageReport(new, len(scores) - new, len(page.leads) - len(scores))
+    log.info("page_scored", run_id=page.run_id, scored=report.scored, already=report.already_scored, not_scored=report.not_scored)
     return report
 
 

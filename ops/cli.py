@@ -13,7 +13,7 @@ from ops import demo as demo_run
 from ops import serve as serving
 from ops import words
 from ops.commands import contract as contract_commands
-from ops.commands import truth
+from ops.commands import measure, truth
 from ops.training import promote, registry, train_and_register
 from sandbox.world import open_world
 from shared.adapters.directory import DirectoryDeadLetters
@@ -28,6 +28,8 @@ app.add_typer(dlq, name="dlq")
 app.command()(truth.world)
 app.command()(truth.audit)
 app.command()(truth.labels)
+for command in (measure.compare_policies, measure.parity, measure.quality):
+    app.command()(command)
 app.add_typer(contract_commands.app, name="contract")
 
 console = Console(soft_wrap=True)

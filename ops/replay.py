@@ -73,7 +73,7 @@ def replay(world: World, cloud: Cloud, changes: Sequence[StageChange], tick: Cal
         nightly=Nightly(
             open=nightly["open"],
             scored=after["page.scored"],
-            not_scored=after["page.not_scored"],
+            not_scored=nightly["to_score"] - after["page.scored"],
             written=after["written"] - handled["written"],
             unchanged=after["unchanged"] - handled["unchanged"],
         ),
@@ -108,7 +108,7 @@ def _handled(cloud: Cloud) -> Counter[str]:
         if event.get("message") == "message_handled" and isinstance(event.get("outcome"), str):
             counts[event["outcome"]] += 1
         if event.get("message") == "page_scored":
-            counts.update({f"page.{name}": event[name] for name in ("scored", "not_scored")})
+            counts.update({f"page.{name}": event[name] for name in ("scored",)})
         if event.get("message") == "scores_synced":
             counts.update({name: event[name] for name in ("written", "unchanged", "skipped")})
     return counts

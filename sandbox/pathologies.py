@@ -82,8 +82,8 @@ sources:
 features:
   - {name: has_email, source: fields, column: has_email, dtype: bool, group: naive, kind: mutable, sentence: has an e-mail address}
   - {name: engagement_score, source: fields, column: engagement_score, dtype: float, group: naive, kind: mutable}
-  - {name: personal_aum_m, source: fields, column: personal_aum_m, dtype: float, group: naive, kind: mutable}
-  - {name: firm_assets_m, source: assets, column: assets_m, dtype: float, group: naive, kind: mutable}
+  - {name: personal_aum_m, source: fields, column: personal_aum_m, dtype: float, unit: $m, group: naive, kind: mutable}
+  - {name: firm_assets_m, source: assets, column: assets_m, dtype: float, unit: $m, group: naive, kind: mutable}
   - {name: days_since_last_end, source: ends, dtype: float, group: naive, kind: mutable, sql: "DATE_DIFF(DATE(as_of), MAX(end_date), DAY)"}
   - {name: months_in_job, source: jobs_held, dtype: float, group: naive, kind: calculable,
      sql: "MAX(IF(end_date IS NULL OR end_date > DATE(as_of), DATE_DIFF(DATE(as_of), start_date, MONTH), NULL))"}

@@ -40,7 +40,8 @@ def test_a_page_delivered_twice_changes_nothing(house: House) -> None:
     first = score_page(page, house.scoring)
     before = house.rows("scores.ledger")
     house.clock.step(timedelta(minutes=5))
-    assert score_page(page, house.scoring) == first
+    again = score_page(page, house.scoring)
+    assert (again.scored, again.already_scored, again.not_scored) == (0, first.scored, first.not_scored)
     assert house.rows("scores.ledger") == before
 
 
@@ -65,7 +66,7 @@ def test_a_page_of_unknown_advisors_announces_nothing(house: House) -> None:
         "leads": [{"lead_id": unknown.lead_id, "crd": unknown.crd, "stage_entered_at": "2025-09-02T13:00:00Z"}],
     }
     house.topic.published.clear()
-    assert score_page(read(PageMessage, json.dumps(body).encode()), house.scoring) == PageReport(scored=0, not_scored=1)
+    assert score_page(read(PageMessage, json.dumps(body).encode()), house.scoring) == PageReport(scored=0, already_scored=0, not_scored=1)
     assert house.topic.published == []
 
 

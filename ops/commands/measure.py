@@ -1,0 +1,128 @@
+"""Commands that measure what the data and the scores are worth: compare-policies, parity, quality."""
+
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ops.data import opened
+from ops.report import page
+from ops.training import registry
+from sandbox.world import open_world
+from shared.clock import parse_instant
+from shared.config import ROOT
+from shared.errors import ConfigError
+from shared.metrics.intervals import Estimate
+from training_job.audit.run import audit
+from training_job.dataset import load_dataset
+from training_job.dataset_policies import Comparison
+from training_job.dataset_policies import compare_policies as compare
+from training_job.parity import ParityReport
+from training_job.parity import parity as replay
+from training_job.policy import training
+from training_job.quality import evaluate
+from training_job.quality import quality as quality_policy
+from training_job.statistics import fit_statistics
+
+console = Console(soft_wrap=True)
+
+NOT_MET = 2
+SHOWN = 20
+DataOption = Annotated[Path, typer.Option(help="A world directory, or a CSV of leads.")]
+ContractOption = Annotated[Path | None, typer.Option(help="The contract; a world brings its own.")]
+
+
+def compare_policies(
+    data: DataOption,
+    contract: ContractOption = None,
+    json_out: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = Path("build/policies.json"),
+) -> None:
+    """Train the same model on rows built in four ways; score the same later leads as each evaluation would, and as production would."""
+    with console.status("Policies") as status, opened(data, contract) as (world, known_by), world.reading() as warehouse:
+        policy = training(ROOT / "policies")
+        found = compare(warehouse, world.contract, known_by, policy, lambda step: status.update(f"Policies: {step}"))
+    _write(json_out, asdict(found))
+    _tell_policies(found)
+    console.print(f"Figures: {json_out}")
+
+
+def _tell_policies(found: Comparison) -> None:
+    console.print(f"trained on {found.trained_on:,} leads, judged on {found.judged_on:,} later ones with {found.positives} positives")
+    table = Table("policy", "AUC-PR it reports", "AUC-PR served", "lift@10 it reports", "lift@10 served")
+    for verdict in found.verdicts:
+        sides = (verdict.offline, verdict.realised)
+        table.add_row(verdict.policy, *(_figure(side[name]) for name in ("auc_pr", "lift_at_10") for side in sides))
+    console.print(table)
+    for verdict in found.verdicts:
+        console.print(f"[bold]{verdict.policy}[/] {verdict.words}")
+    changed = sorted(((share, name) for name, share in found.changed.items() if share), reverse=True)[:SHOWN]
+    if changed:
+        console.print("values of today that were not those at contact: " + ", ".join(f"{name} {share:.0%}" for share, name in changed))
+
+
+def _figure(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+
+
+def parity(
+    world: Annotated[Path, typer.Option(help="The world whose scores are replayed.")] = Path("build/world"),
+    since: Annotated[str, typer.Option(help="Replay scores about instants from here on, such as 2025-09-01.")] = "1970-01-01",
+    json_out: Annotated[Path, typer.Option("--json", help="Where the mismatches go.")] = Path("build/parity.json"),
+) -> None:
+    """Ask again, through the path that training reads, for every vector that was served. Exit 2 if one differs."""
+    opened_world = open_world(world.resolve())
+    with console.status("Parity"), opened_world.reading() as warehouse:
+        report = replay(warehouse, registry(opened_world.path).load, _instant(since), opened_world.matured_by)
+    _write(json_out, asdict(report))
+    _tell_parity(report)
+    if report.mismatches:
+        raise typer.Exit(NOT_MET)
+
+
+def _tell_parity(report: ParityReport) -> None:
+    if report.mismatches:
+        table = Table("lead", "as of", "feature", "served", "replayed")
+        for m in report.mismatches[:SHOWN]:
+            table.add_row(m.lead_id, m.as_of, m.feature or "the lead is not found", str(m.served), str(m.replayed))
+        console.print(table)
+    console.print(f"{report.vectors:,} served vectors replayed, {len(report.mismatches):,} mismatches")
+
+
+def quality(
+    data: DataOption,
+    contract: ContractOption = None,
+    json_out: Annotated[Path, typer.Option("--json", help="Where the gates go; a page is written beside it.")] = Path("build/quality.json"),
+) -> None:
+    """The gates between data and model. Exit 2 when one does not hold."""
+    with console.status("Quality") as status, opened(data, contract) as (world, known_by), world.reading() as warehouse:
+        declared = fit_statistics(warehouse, world.contract, known_by)
+        audited = audit(warehouse, declared, known_by, datetime.now(UTC).date(), lambda step: status.update(f"Quality: {step}"))
+        dataset = load_dataset(warehouse, declared, known_by)
+        gates = evaluate(dataset, audited, warehouse, declared, known_by, quality_policy(ROOT / "policies"))
+    table = Table("gate", "", "value", "must be", "holds")
+    for gate in gates:
+        table.add_row(gate.name, gate.about, f"{gate.value:,.4g}", gate.bound, "[green]yes[/]" if gate.passed else "[bold red]NO[/]")
+    console.print(table)
+    said = {"contract": declared.name, "gates": [asdict(gate) for gate in gates], "labels": dict(dataset.statuses)}
+    _write(json_out, said)
+    json_out.with_suffix(".html").write_text(page("quality", r=said))
+    console.print(f"Gates: {json_out}   Page: {json_out.with_suffix('.html')}")
+    if not all(gate.passed for gate in gates):
+        raise typer.Exit(NOT_MET)
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return parse_instant(text if "T" in text else f"{text}T00:00:00Z")
+    except ValueError:
+        raise ConfigError(f"--since is {text!r}.", fix="Write a day as YYYY-MM-DD, or an instant such as 2025-09-01T12:00:00Z.") from None
+
+
+def _write(path: Path, content: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content, indent=1, default=str))
