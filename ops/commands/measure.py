@@ -80,7 +80,7 @@ def parity(
         report = replay(warehouse, registry(opened_world.path).load, _instant(since), opened_world.matured_by)
     _write(json_out, asdict(report))
     _tell_parity(report)
-    if report.mismatches:
+    if not report.holds:
         raise typer.Exit(NOT_MET)
 
 
@@ -90,7 +90,13 @@ def _tell_parity(report: ParityReport) -> None:
         for m in report.mismatches[:SHOWN]:
             table.add_row(m.lead_id, m.as_of, m.feature or "the lead is not found", str(m.served), str(m.replayed))
         console.print(table)
-    console.print(f"{report.vectors:,} served vectors replayed, {len(report.mismatches):,} mismatches")
+    if report.altered:
+        console.print(
+            f"[bold red]{len(report.altered):,} vectors of the log are not what was hashed when served[/]: {report.altered[0]} ..."
+        )
+    if report.waiting:
+        console.print(f"{report.waiting:,} belong to leads contacted since the newest extract; they can be compared once it has come")
+    console.print(f"{report.vectors - report.waiting:,} served vectors replayed, {len(report.mismatches):,} mismatches")
 
 
 def quality(

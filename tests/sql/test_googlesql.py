@@ -29,6 +29,7 @@ from shared.sql import FOLDER
 from shared.tables import all_tables
 from tests.conftest import CONTRACTS
 from training_job.dataset import _mature_vectors
+from training_job.parity import replay_query
 
 KINDS = {
     "STRING": TypeKind.TYPE_STRING,
@@ -85,7 +86,7 @@ def _queries() -> Iterator[Query]:
     yield from (sql.load(path.parent.name) for path in sorted(FOLDER.glob("*/query.sql")))
     for path in sorted(CONTRACTS.glob("*.yaml")):
         contract = load_contract(path)
-        yield from (served(contract), labels(contract), open_leads(contract), _mature_vectors(contract))
+        yield from (served(contract), labels(contract), open_leads(contract), _mature_vectors(contract), replay_query(contract))
         yield from (replace(duplicates(contract, source), name=f"duplicates_{name}") for name, source in contract.sources.items())
     advisor = load_contract(CONTRACTS / "advisor.yaml")
     first = advisor.model_copy(update={"lead": advisor.lead.model_copy(update={"reopened": "first"})})
