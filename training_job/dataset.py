@@ -59,16 +59,20 @@ def load_dataset(warehouse: BulkWarehouse, contract: Contract, known_by: datetim
     rows = kept.select(["lead_id"]).to_pandas().merge(labelled, on="lead_id", validate="one_to_one")
     order = np.lexsort((rows["lead_id"], rows["contacted_at"]))
     _refuse_empty(kept, schema)
-    columns = {column.name: _values(kept, column.name, bool(column.levels)) for column in schema.columns}
     return Dataset(
         lead_ids=rows["lead_id"].iloc[order].tolist(),
         contacted_at=instants(rows["contacted_at"])[order],
-        matrix=schema.encode(columns)[order],
+        matrix=encoded(kept, schema)[order],
         outcome=(rows["status"] == POSITIVE).to_numpy(np.float64)[order],
         schema=schema,
         statuses=dict(Counter(labelled["status"])),
         unmatched=int((~matched).sum()),
     )
+
+
+def encoded(vectors: pa.Table, schema: Schema) -> Matrix:
+    """The rows of a vector query as the matrix a model reads, in their order."""
+    return schema.encode({column.name: _values(vectors, column.name, bool(column.levels)) for column in schema.columns})
 
 
 def _refuse_empty(vectors: pa.Table, schema: Schema) -> None:

@@ -33,7 +33,7 @@ console = Console(soft_wrap=True)
 
 NOT_MET = 2
 SHOWN = 20
-DataOption = Annotated[Path, typer.Option(help="A world directory, or a CSV of leads.")]
+DataOption = Annotated[Path, typer.Option("--data", "--world", help="A world directory, or a CSV of leads.")]
 ContractOption = Annotated[Path | None, typer.Option(help="The contract; a world brings its own.")]
 
 
@@ -52,21 +52,27 @@ def compare_policies(
 
 
 def _tell_policies(found: Comparison) -> None:
-    console.print(f"trained on {found.trained_on:,} leads, judged on {found.judged_on:,} later ones with {found.positives} positives")
-    table = Table("policy", "AUC-PR it reports", "AUC-PR served", "lift@10 it reports", "lift@10 served")
-    for verdict in found.verdicts:
-        sides = (verdict.offline, verdict.realised)
-        table.add_row(verdict.policy, *(_figure(side[name]) for name in ("auc_pr", "lift_at_10") for side in sides))
-    console.print(table)
+    until = f"contacted until {found.split:%Y-%m-%d}"
+    console.print(
+        f"trained on {found.trained_on:,} leads {until}, judged on {found.judged_on:,} later ones with {found.positives} positives"
+    )
+    for measure, said in (("auc_pr", "AUC-PR"), ("lift_at_10", "lift@10")):
+        table = Table("policy", f"{said} it reports", "served", "it lies by", "served, against as_of")
+        for v in found.verdicts:
+            gaps = (_figure(each[measure], "+.3f") for each in (v.lie, v.against_as_of))
+            table.add_row(v.policy, _figure(v.offline[measure]), _figure(v.realised[measure]), *gaps)
+        console.print(table)
     for verdict in found.verdicts:
         console.print(f"[bold]{verdict.policy}[/] {verdict.words}")
-    changed = sorted(((share, name) for name, share in found.changed.items() if share), reverse=True)[:SHOWN]
-    if changed:
-        console.print("values of today that were not those at contact: " + ", ".join(f"{name} {share:.0%}" for share, name in changed))
+    table = Table("value then and today", "kind", "changed", "filled in", "PSI", "AUC alone then", "today")
+    for d in found.drift[:SHOWN]:
+        powers = (f"{d.power_then:.3f}", f"{d.power_now:.3f}")
+        table.add_row(d.feature, d.kind, f"{d.changed.value:.1%}", f"{d.filled.value:.1%}", f"{d.psi:.2f}", *powers)
+    console.print(table)
 
 
-def _figure(estimate: Estimate) -> str:
-    return f"{estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}]"
+def _figure(estimate: Estimate, form: str = ".3f") -> str:
+    return f"{estimate.value:{form}} [{estimate.low:{form}}, {estimate.high:{form}}]"
 
 
 def parity(

@@ -27,11 +27,12 @@ def world(
     pathologies: Annotated[str, typer.Option(help=f"all, none, or some of {', '.join(PATHOLOGIES)}.")] = "none",
     leads: Annotated[int, typer.Option(min=3000)] = 30_000,
     contract: Annotated[Path, typer.Option(help="The contract to extend with naive features.")] = ROOT / "contracts" / "advisor.yaml",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Nothing after a contact depends on its outcome: no fields back-filled.")] = False,
 ) -> None:
     """Make a twin of the advisor market in which exactly the named pathologies are planted."""
     named = {"all": list(PATHOLOGIES), "none": []}.get(pathologies, pathologies.split(","))
     with held(out.resolve()):
-        make_pathological_world(out.resolve(), contract, seed, leads, named)
+        make_pathological_world(out.resolve(), contract, seed, leads, named, quiet=quiet)
     console.print(f"The world is in {out}: {len(named)} pathologies planted ({out / 'planted.json'}), contract {out / 'contract.yaml'}.")
     console.print(f"Audit it: ./leadscore audit --data {out}")
 

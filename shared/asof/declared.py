@@ -174,7 +174,7 @@ class Feature(Document):
     A `helper` is computed for other features to use and never shown to a model; only a helper can be a text.
     `group` or `groups` say which catalogues it belongs to. `range`: a value outside it is missing. `missing`: numbers that mean missing.
     `sentence` says a value in a reason; a bool says `sentence` when true and `otherwise` when not. `note` says what was
-    corrected; `why` says why it may not be used.
+    corrected; `why` says why it may not be used. `financial`: about money or clients, where the unit does not say so.
     """
 
     name: Name
@@ -194,8 +194,13 @@ class Feature(Document):
     sentence: str = ""
     otherwise: str = ""
     note: str = ""
+    financial: bool = False
     pii: bool = False
     helper: bool = False
+
+    @property
+    def is_financial(self) -> bool:
+        return self.financial or self.unit in {"$", "$m"}
 
     @property
     def all_groups(self) -> tuple[str, ...]:
