@@ -47,6 +47,9 @@ emulators: ## Install the BigQuery emulator for its wire tests (needs Python 3.1
 bench: $(VENV)/.dev ## Measure, each path beside the reference way
 	@$(BIN)/python -m tests.bench
 
+bench-asof: $(VENV)/.dev ## Asks to vectors, up to a million, beside pandas; one ask against half a million advisors
+	@$(BIN)/python -m tests.bench.asof
+
 bench-audit: $(VENV)/.dev ## Is every planted leak found, and none where there is none?
 	@$(BIN)/python -m tests.bench.audit
 
@@ -86,4 +89,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@touch $@
 
 
-.PHONY: help emulators install demo serve test check bench bench-audit bench-parity bundle boot lock clean
+.PHONY: help emulators install demo serve test check bench bench-asof bench-audit bench-parity bundle boot lock clean

@@ -61,6 +61,10 @@ class BulkWarehouse(Warehouse, Protocol):
 
     def arrow(self, query: Query, **params: object) -> "pa.Table": ...
 
+    def insert(self, table: str, rows: "pa.Table") -> None:
+        """Add rows to a declared table, by column name. Whoever calls knows that they are new."""
+        ...
+
     def columns(self, table: str) -> Mapping[str, str]:
         """Column names and types of a table; DataError when there is no such table."""
         ...

@@ -5,7 +5,7 @@ features missing for old leads. financials_current: money as known when the data
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -22,6 +22,7 @@ from shared.metrics.summary import week_of
 from shared.ports import BulkWarehouse, Query
 from training_job.dataset import Dataset, encoded, load_dataset
 from training_job.families import fit_xgboost
+from training_job.imbalance import none as plain
 from training_job.policy import TrainingPolicy
 from training_job.statistics import fit_statistics
 from training_job.value_drift import ValueDrift, value_drift
@@ -87,21 +88,22 @@ def compare_policies(warehouse: BulkWarehouse, contract: Contract, known_by: dat
     rows = load_dataset(warehouse, contract, known_by)
     say("features as known today")
     today = _today(warehouse, contract, known_by, rows)
-    later = rows.contacted_at >= np.datetime64(split.replace(tzinfo=None))
-    gap = timedelta(days=contract.lead.outcome.window_days + contract.lead.lag_days)
-    train = rows.contacted_at < np.datetime64((split - gap).replace(tzinfo=None))
-    _require_positives(rows, train, later)
+    gap_days = contract.lead.outcome.window_days + contract.lead.lag_days
+    train, later = rows.split(split, gap_days)
+    _require_positives(train, later)
     say("drift of each feature")
     drift = value_drift(rows, today, contract)
-    margins = {}
+    free, margins = policy.model_copy(update={"xgboost": {**policy.xgboost, "min_child_weight": FREE_CHILD_WEIGHT}}), {}
     for name, matrix in _policies(rows, today, contract, known_by):
         say(f"policy {name}")
-        margins[name] = _margins(matrix, rows, train, later, policy)
-    outcome, period = rows.outcome[later], week_of(rows.contacted_at[later])
+        fitted_on, judged_on = replace(rows, matrix=matrix).split(split, gap_days)
+        predictor = fit_xgboost(plain(fitted_on.matrix, fitted_on.outcome, free.seed), free).predictor
+        margins[name] = (predictor.margins(judged_on.matrix), predictor.margins(later.matrix))
+    outcome, period = later.outcome, week_of(later.contacted_at)
     ranked = {name: tuple(Ranked.of(each, outcome) for each in pair) for name, pair in margins.items()}
     served = {name: realised for name, (_, realised) in ranked.items()}
     verdicts = tuple(_verdict(name, ranked[name][0], served[name], served["as_of"], (outcome, period)) for name in ranked)
-    return Comparison(split, int(train.sum()), int(later.sum()), int(outcome.sum()), verdicts, drift)
+    return Comparison(split, len(train), len(later), int(outcome.sum()), verdicts, drift)
 
 
 def _split(warehouse: BulkWarehouse, contract: Contract, known_by: datetime) -> datetime:
@@ -121,8 +123,8 @@ def _today(warehouse: BulkWarehouse, contract: Contract, known_by: datetime, row
     return encoded(vectors.take([place[lead_id] for lead_id in rows.lead_ids]), rows.schema)
 
 
-def _require_positives(rows: Dataset, train: NDArray[np.bool_], later: NDArray[np.bool_]) -> None:
-    before, after = (int(rows.outcome[side].sum()) for side in (train, later))
+def _require_positives(*sides: Dataset) -> None:
+    before, after = (int(side.outcome.sum()) for side in sides)
     if min(before, after) < MIN_POSITIVES:
         raise DataError(
             f"{before} positives before the split and {after} after it are too few to compare policies.",
@@ -145,15 +147,6 @@ def _policies(rows: Dataset, today: Matrix, contract: Contract, known_by: dateti
 def touches(contract: Contract, feature: Feature, what: Callable[[Feature], bool]) -> bool:
     """Whether the feature, or anything it is computed from, is of that sort."""
     return any(what(each) for each in contract.closure([feature]))
-
-
-def _margins(
-    matrix: Matrix, rows: Dataset, train: NDArray[np.bool_], later: NDArray[np.bool_], policy: TrainingPolicy
-) -> tuple[Matrix, Matrix]:
-    """Of the later leads: with the values the policy's own dataset has for them, and with those production had."""
-    free = policy.model_copy(update={"xgboost": {**policy.xgboost, "min_child_weight": FREE_CHILD_WEIGHT}})
-    predictor = fit_xgboost(matrix[train], rows.outcome[train], free).predictor
-    return predictor.margins(matrix[later]), predictor.margins(rows.matrix[later])
 
 
 def _verdict(name: str, own: Ranked, real: Ranked, honest: Ranked, judged: tuple[Matrix, NDArray[np.generic]]) -> Verdict:

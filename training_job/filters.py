@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.asof.vector import Matrix
+from shared.metrics.drift import psi
+from shared.metrics.strength import information_value, variance_inflation
 from shared.metrics.summary import week_of
 from training_job.dataset import Dataset
+from training_job.policy import Filters
 
 CLOCK_SHARE = 0.9
 
@@ -38,3 +41,37 @@ def between_groups(values: Matrix, week: NDArray[np.intp]) -> float:
     means = np.stack([np.bincount(week, column) / np.maximum(counts, 1) for column in values.T], axis=1)
     within = float(((values - means[week]) ** 2).sum())
     return 1 - within / (len(values) - weeks) / (total / (len(values) - 1))
+
+
+def unfit(dataset: Dataset, policy: Filters) -> Mapping[str, str]:
+    """Features to leave out of a fit on these rows, and why: missing, constant, a copy, drifting, saying nothing, told by others.
+
+    Only training rows may be given. A category is judged by its columns together and stays whole.
+    """
+    found: dict[str, str] = {}
+    seen: dict[bytes, str] = {}
+    for index, column in enumerate(dataset.schema.columns):
+        values = dataset.matrix[:, dataset.schema.owner == index]
+        why = _alone(values, dataset.outcome, policy)
+        copy = seen.setdefault(values.tobytes(), column.name)
+        if why or copy != column.name:
+            found[column.name] = why or f"the same in every row as {copy}"
+    numbers = [c.name for c in dataset.schema.columns if not c.levels and c.name not in found]
+    columns = dataset.matrix[:, [dataset.schema.matrix_names.index(name) for name in numbers]]
+    return found | {numbers[i]: f"VIF {vif:.0f}: the others all but tell it" for i, vif in variance_inflation(columns, policy.max_vif)}
+
+
+def _alone(values: Matrix, outcome: Matrix, policy: Filters) -> str:
+    known = np.isfinite(values).all(axis=1)
+    missing = 1 - float(known.mean())
+    if missing > policy.max_missing:
+        return f"missing in {missing:.1%} of rows"
+    if (values[known] == values[known][:1]).all() and (known.all() or not known.any()):
+        return "constant"
+    one = values[:, 0] if values.shape[1] == 1 else np.where(known, values.argmax(axis=1), np.nan)
+    half = len(one) // 2
+    drift = psi(one[:half], one[half:])
+    if drift.psi > policy.max_psi and drift.beyond_chance:
+        return f"PSI {drift.psi:.1f} between the halves of the training rows"
+    iv = information_value(one, outcome)
+    return f"IV {iv:.3f}: it tells nothing alone" if iv < policy.min_iv else ""

@@ -37,7 +37,7 @@ def psi(reference: Floats, current: Floats, alpha: float = 0.001) -> Drift:
     """
     if not len(reference) or not len(current):
         raise ValueError("PSI needs rows on both sides.")
-    p, q = (counts / counts.sum() for counts in _binned(reference, current))
+    p, q = (counts / counts.sum() for counts in binned(reference, reference, current))
     kept = (p > 0) | (q > 0)
     p, q = np.maximum(p[kept], _EMPTY), np.maximum(q[kept], _EMPTY)
     spread = 1 / len(reference) + 1 / len(current)
@@ -45,13 +45,14 @@ def psi(reference: Floats, current: Floats, alpha: float = 0.001) -> Drift:
     return Drift(float(((p - q) * np.log(p / q)).sum()), critical, int(kept.sum()), min(len(reference), len(current)))
 
 
-def _binned(reference: Floats, current: Floats) -> tuple[Floats, Floats]:
+def binned(reference: Floats, *samples: Floats) -> list[Floats]:
+    """Rows per bin of each sample, in bins set on `reference`: missing, each frequent value, and quantiles of the rest."""
     known = reference[np.isfinite(reference)]
     values, counts = np.unique(known, return_counts=True)
     levels = values if len(values) <= FEW_LEVELS else values[counts >= LEVEL_SHARE * len(reference)]
     rest = known[~np.isin(known, levels)]
     edges = np.unique(np.quantile(rest, np.linspace(0, 1, BINS + 1)[1:-1])) if len(rest) else np.empty(0)
-    return _counts(reference, levels, edges), _counts(current, levels, edges)
+    return [_counts(sample, levels, edges) for sample in samples]
 
 
 def _counts(values: Floats, levels: Floats, edges: Floats) -> Floats:

@@ -45,8 +45,9 @@ def bootstrap(
     *,
     seed: int = 0,
     resamples: int = 500,
+    level: float = 0.95,
 ) -> Estimate:
-    """The statistic with its percentile interval over resampled clusters, such as weeks.
+    """The statistic with its percentile interval of `level` over resampled clusters, such as weeks.
 
     `statistic` takes row weights [rows], or None for the sample itself. Leads of one period share its luck, so whole
     periods are drawn. Resamples on which the statistic is not defined, such as those without positives, are left out.
@@ -55,5 +56,5 @@ def bootstrap(
     draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), resamples)
     values = np.array([statistic(draw[member].astype(np.float64)) for draw in draws])
     values = values[np.isfinite(values)]
-    low, high = np.quantile(values, [0.025, 0.975]) if len(values) else (math.nan, math.nan)
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2]) if len(values) else (math.nan, math.nan)
     return Estimate(statistic(None), float(low), float(high), len(outcome), int(outcome.sum()))

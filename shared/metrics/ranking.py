@@ -64,6 +64,14 @@ def lift_at(ranked: Ranked, share: float, weight: Floats | None = None) -> float
     return float(np.interp(share * called[-1], called, found) / (share * found[-1]))
 
 
+def precision_at(ranked: Ranked, share: float, weight: Floats | None = None) -> float:
+    """The positive rate in the best `share` of rows. NaN without rows."""
+    positives, negatives = ranked.totals(weight)
+    called, found = np.cumsum(positives + negatives), np.cumsum(positives)
+    top = share * called[-1]
+    return float(np.interp(top, np.concatenate([[0.0], called]), np.concatenate([[0.0], found])) / top) if top else float("nan")
+
+
 @dataclass(frozen=True, slots=True)
 class Decile:
     """One tenth of the leads, 1 being the best: how many, how many positive, and what was predicted."""
