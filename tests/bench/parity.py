@@ -1,4 +1,4 @@
-"""`make bench-parity`: 10,000 leads scored one by one as events, each vector then asked for again as training asks."""
+"""`make bench-parity`: 10,000 leads scored as events and in nightly pages, each vector then asked for again as training asks."""
 
 import logging
 import tempfile
@@ -11,6 +11,8 @@ import structlog
 from rich.console import Console
 from rich.progress import track
 
+from functions.messages import AskedLead, PageMessage
+from functions.score_batch import score_page
 from functions.score_lead import Scoring, score_lead
 from ops.training import promote, registry, train_and_register
 from sandbox.world import World, events, make_market_world
@@ -18,14 +20,15 @@ from shared import policies
 from shared.adapters.duckdb import DuckDBWarehouse
 from shared.clock import SteppedClock
 from shared.config import ROOT
-from shared.errors import UnknownCrd
 from shared.ledger import Ledger
 from shared.model.registry import ChampionCache
-from shared.ports import CrmLead
+from shared.ports import CrmLead, Query
 from tests.fakes import FakeCrm, FakeTopic
 from training_job.parity import ParityReport, parity
 
 LEADS, SERVED, SHOWN = 30_000, 10_000, 3
+ONE_BY_ONE, PAGE = 1_000, 500
+FIRST_UNKNOWN_CRD = 9_000_000
 START = datetime(2024, 6, 1, tzinfo=UTC)
 console = Console()
 
@@ -50,21 +53,18 @@ def main() -> None:
 
 
 def serve(world: World, warehouse: DuckDBWarehouse) -> int:
-    """How many leads were scored, each at the instant of its contact."""
-    champions = ChampionCache(registry(world.path), SteppedClock(world.matured_by), timedelta(days=1))
-    crm = FakeCrm(dict[str, CrmLead](), frozenset())
-    scoring = Scoring(
-        SteppedClock(world.matured_by), warehouse, Ledger(warehouse), champions, FakeTopic(), crm, policies.scoring(ROOT / "policies")
-    )
-    served = 0
-    for change in track(events(replace(world, known_by=START), warehouse), "serving", console=console, total=SERVED):
-        try:
-            served += score_lead(change, scoring) == "lead_scored"
-        except UnknownCrd:
-            continue
-        if served == SERVED:
-            break
-    return served
+    """How many vectors were served: the first leads one by one at their contact, the others in pages of a nightly batch."""
+    clock, crm = SteppedClock(world.matured_by), FakeCrm(dict[str, CrmLead](), frozenset())
+    champions = ChampionCache(registry(world.path), clock, timedelta(days=1))
+    scoring = Scoring(clock, warehouse, Ledger(warehouse), champions, FakeTopic(), crm, policies.scoring(ROOT / "policies"))
+    changes = [c for c in events(replace(world, known_by=START), warehouse) if c.crd is not None and c.crd < FIRST_UNKNOWN_CRD][:SERVED]
+    for change in track(changes[:ONE_BY_ONE], "serving stage changes", console=console):
+        score_lead(change, scoring)
+    pages = [changes[start : start + PAGE] for start in range(ONE_BY_ONE, len(changes), PAGE)]
+    for number, page in enumerate(track(pages, "serving pages of the nightly batch", console=console)):
+        leads = tuple(AskedLead(lead_id=c.lead_id, crd=c.crd, stage_entered_at=c.stage_entered_at) for c in page)
+        score_page(PageMessage(run_id=f"night-{number}", as_of=page[-1].stage_entered_at, leads=leads), scoring)
+    return int(str(warehouse.query(Query("served", "SELECT COUNT(*) AS n FROM `scores.feature_log`")).values[0][0]))
 
 
 def replay(world: World, warehouse: DuckDBWarehouse) -> tuple[ParityReport, float]:
