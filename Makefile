@@ -62,6 +62,9 @@ bundle: $(VENV)/.local ## The functions' source as one zip, the same bytes for t
 boot: bundle ## Boot every entry point of the bundle alone, in an empty environment
 	@$(BIN)/python -m deploy.boot "$$(cat build/bundle.path)"
 
+bench-gate: $(VENV)/.dev ## How often the gate ships equal models, and a better one, beside "higher wins"
+	@$(BIN)/python -m tests.bench.gate
+
 lock: ## Compile requirements/*.in to *.txt with hashes
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet pip-tools
 	@cd requirements && for set in functions job local dev; do \
@@ -89,4 +92,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@touch $@
 
 
-.PHONY: help emulators install demo serve test check bench bench-asof bench-audit bench-parity bundle boot lock clean
+.PHONY: help emulators install demo serve test check bench bench-asof bench-audit bench-parity bench-gate bundle boot lock clean

@@ -20,7 +20,7 @@ from sandbox.cloud import running
 from sandbox.world import World, events, held, make_file_world, make_market_world
 from shared.clock import isoformat
 from shared.metrics.intervals import Estimate
-from shared.metrics.summary import HEADLINE
+from training_job.train import HEADLINE
 
 Say = Callable[[str], None]
 

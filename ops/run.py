@@ -21,17 +21,23 @@ from shared.asof.contract import Contract
 from shared.clock import isoformat
 from shared.config import ROOT
 from shared.errors import ConfigError
-from shared.metrics.calibration import calibration_slope
+from shared.metrics.drift import psi
+from shared.metrics.summary import figures, period_of
+from shared.model import calibrate
 from shared.model.artifact import Artifact, unpack
 from shared.model.scorer import feature_contributions
 from training_job.audit.findings import Report
 from training_job.audit.run import audit, refuse_leaks
 from training_job.dataset import Dataset, load_dataset
+from training_job.gate.evidence import Evidence
+from training_job.gate.evidence import Sealed as SealedRows
+from training_job.gate.policy import gates
+from training_job.gate.verdict import Verdict
+from training_job.gate.verdict import judge as judge_evidence
 from training_job.policy import training
 from training_job.sealed import count_opening, sealed_start
 from training_job.statistics import fit_statistics
 from training_job.train import Recipe, Trained, train
-from training_job.verdict import Verdict, check, decide, gates, point
 
 Say = Callable[[str], None]
 
@@ -57,7 +63,8 @@ def run(options: Options, say: Say) -> dict[str, object]:
     started = time.monotonic()
     with opened(options.data, options.contract) as (world, known_by):
         trained, audited, start = _trained(options, world, known_by, say)
-    verdict = judge(trained)
+    say("gate")
+    verdict = judge(trained, audited)
     summary = summarise(trained, audited, verdict, start)
     summary["seconds"] = round(time.monotonic() - started, 1)
     summary["peak_rss_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
@@ -101,22 +108,32 @@ def _run_id(out: Path, contract: Contract) -> str:
     return f"{out.name}-{contract.hash}"
 
 
-def judge(trained: Trained) -> Verdict:
-    """The sealed period against policies/gates.yaml, and how steady the folds were."""
-    rules, sealed = gates(ROOT / "policies"), trained.sealed
+def judge(trained: Trained, audited: Report) -> Verdict:
+    """The sealed period against policies/gates.yaml, with the audit, the folds, the training rows and the drift beside it."""
+    sealed = trained.sealed
     assert sealed is not None
-    chosen = trained.chosen
-    checks = [check(bound, sealed.metrics[bound.measure]) for bound in rules.sealed]
-    checks.append(point(rules.max_train_test_gap, float(np.mean(chosen.gap))))
-    checks.append(point(rules.max_fold_variation, float(np.std(chosen.auc_pr, ddof=1) / chosen.mean) if len(chosen.auc_pr) > 1 else 0.0))
-    return decide(checks)
+    rows = trained.trained_on
+    fitted = trained.fitted.predictor.margins(rows.matrix)
+    train = figures(
+        fitted, calibrate.probability(fitted, trained.calibration.knots), rows.outcome, period_of(rows.contacted_at), resamples=100
+    )
+    columns = zip(rows.schema.matrix_names, rows.matrix.T, sealed.rows.matrix.T, strict=True)
+    evidence = Evidence(
+        candidate=trained.version,
+        sealed=SealedRows(sealed.rows.outcome, period_of(sealed.rows.contacted_at), sealed.margin, sealed.probability),
+        leaks=tuple(f"{leak.feature}: {leak.rule}" for leak in audited.leaks),
+        folds=trained.fold_metrics,
+        train=train,
+        drift={name: psi(before, after) for name, before, after in columns},
+        alpha=sealed.alpha,
+    )
+    return judge_evidence(evidence, gates(ROOT / "policies"))
 
 
 def summarise(trained: Trained, audited: Report, verdict: Verdict, start: datetime) -> dict[str, object]:
     """run.json: plain numbers by stable names; every figure with its interval, n and positives."""
     sealed = trained.sealed
     assert sealed is not None
-    slope, intercept = calibration_slope(np.log(sealed.probability / (1 - sealed.probability)), sealed.rows.outcome)
     return {
         "version": trained.version,
         "contract": audited.contract,
@@ -124,7 +141,7 @@ def summarise(trained: Trained, audited: Report, verdict: Verdict, start: dateti
         "sealed_from": isoformat(start),
         "sealed_openings": sealed.openings,
         "sealed": {name: asdict(estimate) for name, estimate in sealed.metrics.items()},
-        "sealed_calibration": {"words": sealed.calibration_words, "slope": slope, "intercept": intercept},
+        "sealed_calibration": sealed.calibration_words,
         "rolling": {name: asdict(estimate) for name, estimate in trained.metrics.items()},
         "families": [
             {
@@ -145,10 +162,10 @@ def summarise(trained: Trained, audited: Report, verdict: Verdict, start: dateti
         "removed_features": [
             {"feature": name, "why": why, "periods": trained.removed_in_folds.get(name, 0)} for name, why in trained.removed.items()
         ],
-        "verdict": verdict.outcome,
-        "needs_leads": verdict.needed,
-        "reasons": verdict.reasons,
-        "checks": [asdict(each) for each in verdict.checks],
+        "verdict": verdict.verdict,
+        "needs_leads": verdict.needed_leads,
+        "reasons": [verdict.words],
+        "gate": verdict.as_json(),
         "importance": importance(trained),
     }
 

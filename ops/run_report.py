@@ -41,9 +41,7 @@ def card(summary: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|",
         *(_row(name, summary["sealed"][key]) for key, name in NAMES.items()),
         "",
-        f"The model is {summary['sealed_calibration']['words']}."
-        if summary["sealed_calibration"]["words"].startswith("well")
-        else f"The model {summary['sealed_calibration']['words']}.",
+        f"The model: {summary['sealed_calibration']}.",
         f"Calibration: {summary['calibration']['words']}.",
         "",
         "## Families, AUC-PR by rolling origin",
@@ -101,5 +99,5 @@ def _reliability(probability: Any, outcome: Any) -> str:
 
 
 def _distribution(probability: Any) -> str:
-    counts, edges = np.histogram(probability, bins=30)
-    return charts.histogram(counts.tolist(), edges.tolist(), "predicted probability")
+    counts, edges = np.histogram(100 * probability, bins=30)
+    return charts.histogram(counts.tolist(), edges.tolist(), "predicted probability, %", "leads")

@@ -43,13 +43,11 @@ def load_files(warehouse: DuckDBWarehouse, contract: Contract, data: Path) -> Id
     return ids or _declared_ids(warehouse, contract)
 
 
-def read_leads(contract: Contract, data: Path) -> tuple[pa.Table, Ids]:
-    """The leads of `data`, typed, with Salesforce ids made from their row number: the sandbox's org is where they live."""
-    return read_typed(contract, _full(contract.lead.table), data)
-
-
 def read_typed(contract: Contract, name: str, data: Path) -> tuple[pa.Table, Ids]:
-    """The rows of one file in the types the contract needs; columns it does not name stay text. Ids only for leads."""
+    """The rows of one file in the types the contract needs; columns it does not name stay text.
+
+    Leads get a Salesforce id made from their row number, since the sandbox's org is where they live; only they have ids.
+    """
     extract = read_extract(data)
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")

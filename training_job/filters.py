@@ -1,13 +1,13 @@
 """Features a model is better off without, found on training rows only and named with the evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.asof.vector import Matrix
 from shared.metrics.drift import psi
-from shared.metrics.strength import information_value, variance_inflation
+from shared.metrics.screening import information_value, vif
 from shared.metrics.summary import week_of
 from training_job.dataset import Dataset
 from training_job.policy import Filters
@@ -58,7 +58,22 @@ def unfit(dataset: Dataset, policy: Filters) -> Mapping[str, str]:
             found[column.name] = why or f"the same in every row as {copy}"
     numbers = [c.name for c in dataset.schema.columns if not c.levels and c.name not in found]
     columns = dataset.matrix[:, [dataset.schema.matrix_names.index(name) for name in numbers]]
-    return found | {numbers[i]: f"VIF {vif:.0f}: the others all but tell it" for i, vif in variance_inflation(columns, policy.max_vif)}
+    return found | {
+        numbers[i]: f"VIF {inflation:.0f}: the others all but tell it" for i, inflation in told_by_others(columns, policy.max_vif)
+    }
+
+
+def told_by_others(columns: Matrix, limit: float) -> Iterator[tuple[int, float]]:
+    """Columns to take away, the worst first, until no VIF exceeds `limit`, with the VIF each had; missing stands at the mean."""
+    known = np.where(np.isnan(columns).all(axis=0), 0.0, columns)
+    filled = np.where(np.isnan(known), np.nanmean(known, axis=0), known)
+    left = list(range(filled.shape[1]))
+    while left:
+        inflation = vif(filled[:, left])
+        worst = len(left) - 1 - int(np.argmax(inflation[::-1]))
+        if inflation[worst] <= limit:
+            return
+        yield left.pop(worst), float(inflation[worst])
 
 
 def _alone(values: Matrix, outcome: Matrix, policy: Filters) -> str:

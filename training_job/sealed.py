@@ -11,13 +11,13 @@ from shared.asof.vector import Matrix, Schema
 from shared.clock import isoformat
 from shared.errors import DataError, ObjectMissing, PreconditionFailed
 from shared.metrics.intervals import Estimate, wilson
-from shared.metrics.summary import judged, week_of
+from shared.metrics.summary import figures, period_of
 from shared.model import calibrate
 from shared.model.artifact import Predictor
 from shared.ports import Objects
 from training_job.dataset import Dataset
 
-LEVEL = 0.95
+ALPHA = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Sealed:
     margin: Matrix
     probability: Matrix
     openings: int
+    alpha: float
 
     @property
     def calibration_words(self) -> str:
@@ -52,8 +53,9 @@ def judge_sealed(
     rows = rows.without(set(rows.schema.names) - set(schema.names))
     margin = predictor.margins(rows.matrix)
     probability = calibrate.probability(margin, knots)
-    level = 1 - (1 - LEVEL) / openings
-    return Sealed(judged(margin, probability, rows.outcome, week_of(rows.contacted_at), level=level), rows, margin, probability, openings)
+    alpha = ALPHA / openings
+    found = figures(margin, probability, rows.outcome, period_of(rows.contacted_at), alpha=alpha)
+    return Sealed(found, rows, margin, probability, openings, alpha)
 
 
 def count_opening(objects: Objects, what: str, run: str, at: datetime, most: int) -> int:

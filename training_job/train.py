@@ -5,17 +5,19 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version as library_version
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.asof.contract import Contract
 from shared.asof.vector import Matrix
 from shared.config import ROOT
 from shared.errors import DataError
-from shared.metrics.intervals import Estimate
-from shared.metrics.ranking import Ranked, auc_pr
-from shared.metrics.summary import HEADLINE, judged, week_of
+from shared.metrics.intervals import Estimate, bootstrap
+from shared.metrics.ranking import Ranked, auc_pr, auc_roc
+from shared.metrics.summary import figures, period_of
 from shared.model import calibrate
 from shared.model.artifact import FeatureSpec, Figure, Manifest, Training, pack, version_of
 from shared.policies import Bands
@@ -30,6 +32,7 @@ from training_job.sealed import Sealed, judge_sealed
 
 LIBRARIES = ("numpy", "scikit-learn", "xgboost-cpu")
 BASE_RATE = "base_rate"
+HEADLINE = ("auc_roc", "auc_pr", "lift_at_10", "brier_skill")
 
 Progress = Callable[[str], None]
 
@@ -70,6 +73,7 @@ class Trained:
     chosen: Tried
     tried: tuple[Tried, ...]
     metrics: dict[str, Estimate]
+    fold_metrics: tuple[Mapping[str, Estimate], ...]
     rows: int
     positives: int
     removed: Mapping[str, str]
@@ -115,8 +119,8 @@ def train(dataset: Dataset, recipe: Recipe, say: Progress, sealed_from: datetime
     outcomes = [known.outcome[fold.judge] for fold in folds]
     calibration = calibrated(chosen.margins, outcomes, policy.isotonic_min_positives)
     margins, outcome = np.concatenate(chosen.margins), np.concatenate(outcomes)
-    period = week_of(np.concatenate([known.contacted_at[fold.judge] for fold in folds]))
-    metrics = judged(margins, calibrate.probability(margins, calibration.knots), outcome, period)
+    period = period_of(np.concatenate([known.contacted_at[fold.judge] for fold in folds]))
+    metrics = figures(margins, calibrate.probability(margins, calibration.knots), outcome, period)
     unfit_now = unfit(known, policy.filters)
     kept = known.without(unfit_now)
     say(f"fitting {chosen.name} on all {len(kept):,} rows")
@@ -144,6 +148,7 @@ def train(dataset: Dataset, recipe: Recipe, say: Progress, sealed_from: datetime
         chosen=chosen,
         tried=tried,
         metrics=metrics,
+        fold_metrics=tuple(_of_fold(m, o, known.contacted_at[f.judge]) for m, o, f in zip(chosen.margins, outcomes, folds, strict=True)),
         rows=len(kept),
         positives=int(kept.outcome.sum()),
         removed={**removed, **unfit_now},
@@ -177,6 +182,14 @@ def _try(
         scores.append(auc_pr(Ranked.of(margins[-1], kept.outcome[fold.judge])))
         gaps.append(auc_pr(Ranked.of(predictor.margins(kept.matrix[fold.train]), kept.outcome[fold.train])) - scores[-1])
     return Tried(family, tuple(margins), tuple(scores), strategy, tuple(gaps))
+
+
+def _of_fold(margins: Matrix, outcome: Matrix, at: NDArray[np.datetime64]) -> Mapping[str, Estimate]:
+    ranked, period = Ranked.of(margins, outcome), period_of(at)
+    return {
+        "auc_roc": bootstrap(partial(auc_roc, ranked), outcome, period),
+        "auc_pr": bootstrap(partial(auc_pr, ranked), outcome, period),
+    }
 
 
 def _training(dataset: Dataset, known_by: datetime) -> Training:

@@ -26,8 +26,8 @@ from training_job.dataset_policies import compare_policies as compare
 from training_job.parity import ParityReport
 from training_job.parity import parity as replay
 from training_job.policy import training
-from training_job.quality import evaluate, failed
-from training_job.quality import quality as quality_policy
+from training_job.quality.gates import evaluate, failed
+from training_job.quality.gates import quality as quality_policy
 from training_job.statistics import fit_statistics
 
 console = Console(soft_wrap=True)

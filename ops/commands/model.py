@@ -40,13 +40,10 @@ def tell(s: dict[str, Any], out: Path) -> None:
         f"chosen: [bold]{s['chosen']}[/] on {s['rows']:,} leads with {s['positives']:,} positives; calibration {s['calibration']['words']}"
     )
     console.print(table)
-    console.print(f"The sealed period: {s['sealed_calibration']['words']} (look number {s['sealed_openings']})")
+    console.print(f"The sealed period: {s['sealed_calibration']} (look number {s['sealed_openings']})")
     for each in s["removed_features"]:
         console.print(f"not used: [bold]{each['feature']}[/] - {escape(each['why'])}")
-    needs = f": needs about {s['needs_leads']:,} more matured leads to decide" if s["verdict"] == "hold" else ""
-    console.print(f"verdict: [bold]{s['verdict']}[/]{needs}")
-    for reason in s["reasons"]:
-        console.print(f"  {escape(reason)}")
+    console.print(f"[bold]{s['verdict']}[/]{escape(s['reasons'][0].removeprefix(s['verdict']))}")
     console.print(f"Report: {out / 'report.html'}   Card: {out / 'model_card.md'}   Run: {out / 'run.json'}   ({s['seconds']} s)")
 
 

@@ -21,7 +21,7 @@ from tests.conftest import BANK_CALLS, CONTRACTS, Trained, needs_bank_calls
 from training_job.audit.findings import Report
 from training_job.audit.run import audit
 from training_job.dataset import load_dataset
-from training_job.quality import Gate, QualityPolicy, Threshold, evaluate, failed, quality
+from training_job.quality.gates import Gate, QualityPolicy, Threshold, evaluate, failed, quality
 from training_job.statistics import fit_statistics
 
 KNOWN = datetime(2025, 6, 1, tzinfo=UTC)

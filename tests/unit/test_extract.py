@@ -7,7 +7,7 @@ import pyarrow.csv
 import pyarrow.parquet
 import pytest
 
-from sandbox.extract import read_leads
+from sandbox.extract import read_typed
 from sandbox.market import make_market
 from sandbox.world import events, held, make_file_world, open_world
 from shared.asof.contract import Contract, load_contract
@@ -39,7 +39,7 @@ def _file(tmp_path: Path, text: str) -> Path:
 
 
 def test_rows_are_typed_by_the_contract_and_leads_get_salesforce_ids(tmp_path: Path, contract: Contract) -> None:
-    table, keys = read_leads(contract, _file(tmp_path, GOOD))
+    table, keys = read_typed(contract, "crm.calls", _file(tmp_path, GOOD))
     assert table.column("age_years").to_pylist() == [30.0, None, None]
     assert table.column("at").to_pylist()[2] == datetime(2025, 2, 3, tzinfo=UTC)
     assert keys == [("00Q5e0000000000EAA", "1"), ("00Q5e0000000001EAA", "2"), ("00Q5e0000000002EAA", "3")]
@@ -57,7 +57,7 @@ def test_rows_are_typed_by_the_contract_and_leads_get_salesforce_ids(tmp_path: P
 )
 def test_what_does_not_fit_is_named_by_line(tmp_path: Path, contract: Contract, text: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
-        read_leads(contract, _file(tmp_path, text))
+        read_typed(contract, "crm.calls", _file(tmp_path, text))
 
 
 def test_a_missing_file_or_contract_is_named_and_the_old_world_is_kept(tmp_path: Path, contract: Contract) -> None:
@@ -90,7 +90,7 @@ def test_parquet_and_json_lines_make_the_same_world_as_csv(tmp_path: Path, contr
     rows = pyarrow.csv.read_csv(_file(tmp_path, GOOD), parse_options=pyarrow.csv.ParseOptions(delimiter=";"))
     pyarrow.parquet.write_table(rows, tmp_path / "data.parquet")
     (tmp_path / "data.ndjson").write_text("\n".join(json.dumps(row, default=str) for row in rows.to_pylist()))
-    read = [read_leads(contract, tmp_path / f"data.{kind}")[0].to_pylist() for kind in ("csv", "parquet", "ndjson")]
+    read = [read_typed(contract, "crm.calls", tmp_path / f"data.{kind}")[0].to_pylist() for kind in ("csv", "parquet", "ndjson")]
     assert read[0] == read[1] == read[2]
 
 

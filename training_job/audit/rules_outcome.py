@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.asof.contract import DERIVED
 from shared.asof.visible import instant, table_name
 from shared.ports import Query
 from training_job.audit.evidence import Evidence, Floats
@@ -86,7 +85,7 @@ def presence(e: Evidence) -> Iterator[Finding]:
                 name,
                 "presence",
                 "suspect" if seen.drift > 0 else "note",
-                f"It is there for {seen.drift:+.0%} more of the oldest leads than of the newest.",
+                f"It is there for {abs(seen.drift):.0%} {'more' if seen.drift > 0 else 'fewer'} of the oldest leads than of the newest.",
                 "Find out whether values are filled in later, or whether the source's coverage really changed.",
                 evidence,
             )
@@ -127,7 +126,7 @@ def lineage(e: Evidence) -> Iterator[Finding]:
     outcome = {e.contract.lead.outcome.column, e.contract.lead.outcome.event_at} - {None}
     later = set(_later_stages(e))
     for feature in e.contract.usable:
-        if feature.source == DERIVED:
+        if feature.source not in e.contract.sources:
             continue
         source = e.contract.sources[feature.source]
         if (source.table or e.contract.lead.table) != e.contract.lead.table:
