@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from zetasql.api import Analyzer
 
 from shared.adapters.directory import DirectoryObjects
 from shared.adapters.duckdb import DuckDBWarehouse
@@ -15,7 +16,7 @@ from shared.config import ROOT
 from shared.model.registry import Registry
 from shared.ports import Query, Rows
 from tests.conftest import Trained
-from tests.sql.test_googlesql import Analyzer, _catalog, _options
+from tests.sql.test_googlesql import _catalog, _options
 from training_job.audit.findings import Report
 from training_job.dataset import load_dataset
 from training_job.dataset_policies import compare_policies
