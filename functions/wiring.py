@@ -11,6 +11,7 @@ from functions.sync_scores import Syncing
 from shared import config, policies
 from shared.adapters.oidc import OidcVerifier
 from shared.adapters.salesforce import SalesforceCrm
+from shared.batches import Batches
 from shared.clock import SystemClock
 from shared.config import Settings
 from shared.ledger import Ledger
@@ -39,9 +40,9 @@ def build(settings: Settings) -> App:
     ledger = Ledger(warehouse)
     champions = ChampionCache(Registry(objects), clock, timedelta(seconds=settings.champion_ttl_seconds))
     return App(
-        delivery=Delivery(OidcVerifier(settings.push), topic, settings.max_delivery_attempts),
+        delivery=Delivery(OidcVerifier(settings.push), topic, settings.max_delivery_attempts, settings.project),
         ingress=Ingress(topic, settings.ingress_secret, scoring_policy.stage),
-        scoring=Scoring(clock, warehouse, ledger, champions, topic, crm, scoring_policy),
+        scoring=Scoring(clock, warehouse, ledger, champions, topic, crm, scoring_policy, Batches(warehouse)),
         syncing=Syncing(clock, ledger, crm, topic, salesforce_policy),
     )
 

@@ -51,6 +51,10 @@ class Warehouse(Protocol):
 
     def query(self, query: Query, **params: object) -> Rows: ...
 
+    def pages(self, query: Query, size: int, **params: object) -> Iterator[Rows]:
+        """The same answer in parts of `size` rows (the last may hold fewer), so that memory does not grow with it."""
+        ...
+
     def append(self, table: str, rows: Sequence[object]) -> int:
         """Insert dataclass rows whose declared key is not there yet; returns how many were new."""
         ...

@@ -6,7 +6,6 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -54,6 +53,13 @@ class DuckDBWarehouse:
             result = cursor.execute(self._translate(query), params)
             return Rows(tuple(column[0] for column in result.description or ()), result.fetchall())
 
+    def pages(self, query: Query, size: int, **params: object) -> Iterator[Rows]:
+        with self._cursor() as cursor:
+            result = cursor.execute(self._translate(query), params)
+            columns = tuple(column[0] for column in result.description or ())
+            while values := result.fetchmany(size):
+                yield Rows(columns, values)
+
     def arrow(self, query: Query, **params: object) -> "pa.Table":
         with self._cursor() as cursor:
             return cursor.sql(self._translate(query), params=params).to_arrow_table()
@@ -62,16 +68,15 @@ class DuckDBWarehouse:
         if not rows:
             return 0
         declared = table(table_name)
-        values = [astuple(row) for row in rows]  # type: ignore[call-overload]
-        columns = ", ".join(declared.columns)
-        marks = ", ".join(f"?::{_TYPES[kind]}" for kind in declared.columns.values())
+        columns = {column: [getattr(row, column) for row in rows] for column in declared.columns}
+        new = ", ".join(f"unnest(${column}::{_TYPES[kind]}[]) AS {column}" for column, kind in declared.columns.items())
         same = " AND ".join(f"old.{column} = new.{column}" for column in declared.key)
         text = (
-            f"INSERT INTO {table_name} SELECT * FROM (VALUES {', '.join([f'({marks})'] * len(values))}) AS new({columns})"
+            f"INSERT INTO {table_name} SELECT * FROM (SELECT {new}) AS new"
             f" WHERE NOT EXISTS (SELECT 1 FROM {table_name} AS old WHERE {same})"
         )
         with self._writing, self._cursor() as cursor:
-            inserted = cursor.execute(text, [value for row in values for value in row]).fetchone()
+            inserted = cursor.execute(text, columns).fetchone()
         return int(inserted[0]) if inserted else 0
 
     def columns(self, table_name: str) -> Mapping[str, str]:
