@@ -1,12 +1,13 @@
 """The composition root: settings to adapters to use cases, each made where a function first needs it, once per instance."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache, cached_property
 
 from functions.delivery import Delivery
 from functions.receive_stage_change import Ingress
 from functions.score_lead import Scoring
+from functions.sync_all import Scope
 from functions.sync_scores import Syncing
 from shared import config, policies
 from shared.adapters.oidc import OidcVerifier
@@ -17,6 +18,9 @@ from shared.ledger import Ledger
 from shared.model.registry import ChampionCache, Registry
 from shared.policies import SalesforcePolicy, ScoringPolicy
 from shared.ports import Clock, Crm, Objects, Topic, Warehouse
+
+_IDLE_SECONDS = 0.3
+"""On a laptop the warehouse is let go when nothing happens, so that the command line can read it meanwhile."""
 
 
 @cache
@@ -45,7 +49,7 @@ class App:
             warehouse=self.warehouse,
             ledger=Ledger(self.warehouse),
             batches=Batches(self.warehouse),
-            champions=ChampionCache(Registry(self.objects), self.clock, timedelta(seconds=self.settings.champion_ttl_seconds)),
+            champions=ChampionCache(self.registry, self.clock, timedelta(seconds=self.settings.champion_ttl_seconds)),
             topic=self.topic,
             crm=lambda: self.crm,
             policy=self.scoring_policy,
@@ -54,6 +58,15 @@ class App:
     @cached_property
     def syncing(self) -> Syncing:
         return Syncing(self.clock, Ledger(self.warehouse), self.crm, self.topic, self.salesforce_policy)
+
+    def scope(self, as_of: datetime | None) -> Scope:
+        """The scored set as of then, or now."""
+        contract = self.scoring.champions.get().contract
+        return Scope(self.warehouse, contract, as_of or self.clock.now(), self.scoring_policy.open_days)
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.objects)
 
     @cached_property
     def clock(self) -> Clock:
@@ -78,7 +91,7 @@ class App:
         if self._is_local:
             from shared.adapters.duckdb import DuckDBWarehouse  # noqa: PLC0415
 
-            return DuckDBWarehouse(self.settings.world / "warehouse.duckdb")
+            return DuckDBWarehouse(self.settings.world / "warehouse.duckdb", idle_seconds=_IDLE_SECONDS)
         from google.cloud.bigquery import Client  # noqa: PLC0415
 
         from shared.adapters.bigquery import BigQueryWarehouse  # noqa: PLC0415

@@ -13,24 +13,28 @@ from ops import demo as demo_run
 from ops import serve as serving
 from ops import words
 from ops.commands import contract as contract_commands
-from ops.commands import measure, truth
+from ops.commands import dlq, explain, measure, truth
+from ops.commands import ingest as ingest_commands
+from ops.commands import model as modelling
+from ops.commands import sync as sync_commands
 from ops.training import promote, registry, train_and_register
 from sandbox.world import open_world
-from shared.adapters.directory import DirectoryDeadLetters
 from shared.config import ROOT
 from shared.errors import ConfigError, LeadscoreError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Honest lead scoring.")
 models = typer.Typer(no_args_is_help=True, help="The model registry.")
-dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages nobody could handle, with the reason.")
 app.add_typer(models, name="models")
-app.add_typer(dlq, name="dlq")
+app.add_typer(dlq.app, name="dlq")
 app.command()(truth.world)
 app.command()(truth.audit)
 app.command()(truth.labels)
+app.command()(ingest_commands.ingest)
 for command in (measure.compare_policies, measure.parity, measure.quality):
     app.command()(command)
+app.command()(explain.explain)
 app.add_typer(contract_commands.app, name="contract")
+app.add_typer(sync_commands.app, name="sync")
 
 console = Console(soft_wrap=True)
 
@@ -43,7 +47,10 @@ ContractOption = Annotated[Path, typer.Option(help="The contract of the leads.")
 @app.command()
 def demo(
     contract: ContractOption = ADVISOR,
-    data: Annotated[Path | None, typer.Option(help="A CSV of leads; without it, the synthetic advisor market.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Leads as CSV, Parquet or newline-JSON, or a directory of one file per table; without it, the synthetic market."),
+    ] = None,
     until: Annotated[str | None, typer.Option(help="Last day of training, YYYY-MM-DD.")] = None,
     world: WorldOption = DEFAULT_WORLD,
     out: Annotated[Path, typer.Option(help="Where summary.json and report.html go.")] = Path("build/demo"),
@@ -68,14 +75,33 @@ def serve(
 @app.command()
 def train(
     world: WorldOption = DEFAULT_WORLD,
-    promote_it: Annotated[bool, typer.Option("--promote", help="Make it the champion.")] = False,
+    promote_it: Annotated[bool, typer.Option("--promote", help="Make it the champion of the world.")] = False,
+    data: Annotated[Path | None, typer.Option(help="A CSV of leads or a world: a run of its own, with a sealed period.")] = None,
+    contract: Annotated[Path | None, typer.Option(help="The contract of the CSV.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the run goes.")] = Path("build/run"),
+    sealed: Annotated[str | None, typer.Option(help="The sealed period, as 2009-04-01..2009-12-31; else the last part.")] = None,
+    features: Annotated[str | None, typer.Option(help="Feature groups, separated by commas.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="A copy of run.json.")] = None,
 ) -> None:
-    """Train on what the world knew by its cutoff, and register the model."""
+    """Train. With --data: audit, judge by rolling origin and once on a sealed period, and write the run. Else the world's own model."""
+    if data is not None:
+        modelling.train_on(data, contract, out, sealed, features, json_out)
+        return
     registered = train_and_register(open_world(world.resolve()), console.print)
     version = registered.trained.version
     if promote_it:
         promote(world, version, by="command line", reason="trained with --promote")
     words.tell_trained(console, registered, promoted=promote_it)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Option(help="The directory that train --out wrote.")],
+    data: Annotated[Path, typer.Option(help="A CSV of leads, or a world.")],
+    out: Annotated[Path, typer.Option(help="The CSV to write.")],
+) -> None:
+    """Score a file: id, margin, probability, percentile, band, reasons."""
+    modelling.predict_file(model, data, out)
 
 
 @models.command("list")
@@ -105,28 +131,6 @@ def promote_model(
     """Make a version the champion. Running functions notice by themselves."""
     promote(world, version, by=by, reason=reason)
     console.print(f"{version} is the champion. Open leads are scored anew by the next nightly batch.")
-
-
-@dlq.command("list")
-def list_dead_letters(
-    world: WorldOption = DEFAULT_WORLD,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
-) -> None:
-    """The dead letters, oldest first, with the reason each was given."""
-    letters = DirectoryDeadLetters(world / "dead_letters").peek(100_000)
-    table = Table("message", "function", "reason", "explanation")
-    for letter in letters[:limit]:
-        said = letter.attributes
-        gave_up = f"gave up after {said.get('CloudPubSubDeadLetterSourceDeliveryCount', '?')} deliveries; see the function's log"
-        table.add_row(
-            said.get("message_id") or letter.message_id,
-            said.get("function", said.get("CloudPubSubDeadLetterSourceSubscription", "")),
-            said.get("reason", "delivery_exhausted"),
-            said.get("explanation", gave_up),
-        )
-    console.print(table if letters else f"No dead letters in {world}.")
-    if len(letters) > limit:
-        console.print(f"{len(letters) - limit:,} more; show them with --limit {len(letters)}.")
 
 
 def _day(text: str | None) -> datetime | None:

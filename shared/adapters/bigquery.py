@@ -1,5 +1,6 @@
 """The warehouse on Google Cloud."""
 
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TIMEOUT_SECONDS = 60
+_LOAD_SECONDS = 600
 _ROWS_PER_MERGE = 500
 
 
@@ -54,6 +56,16 @@ class BigQueryWarehouse:
         dicts = [{column: getattr(row, column) for column in columns} for row in rows]
         pages = (dicts[i : i + _ROWS_PER_MERGE] for i in range(0, len(dicts), _ROWS_PER_MERGE))
         return sum(self._merge(query, page) for page in pages)
+
+    def insert(self, table_name: str, rows: "pa.Table") -> None:
+        import pyarrow.parquet  # noqa: PLC0415 - loading is the job's, and pyarrow is not in the functions
+
+        file = io.BytesIO()
+        pyarrow.parquet.write_table(rows, file)
+        config = bigquery.LoadJobConfig(source_format="PARQUET", write_disposition="WRITE_APPEND")
+        target = f"{self._client.project}.{self._prefix}{table_name}"
+        with _our_errors(f"load {table_name}"):
+            self._client.load_table_from_file(file, target, rewind=True, job_config=config).result(timeout=_LOAD_SECONDS)
 
     def columns(self, table_name: str) -> Mapping[str, str]:
         try:

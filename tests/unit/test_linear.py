@@ -5,6 +5,7 @@ from shared.config import ROOT
 from shared.model.arrays import from_bytes, to_bytes
 from shared.model.linear import Linear
 from training_job.families import fit_logistic
+from training_job.imbalance import none as plain
 from training_job.policy import training
 
 POLICY = training(ROOT / "policies")
@@ -15,7 +16,7 @@ def _fitted(missing_share: float) -> tuple[Linear, np.ndarray, np.ndarray]:
     matrix = random.normal(3, 2, size=(2000, 4))
     outcome = (random.uniform(size=2000) < 1 / (1 + np.exp(-(matrix[:, 0] - 3)))).astype(float)
     matrix[random.uniform(size=matrix.shape) < missing_share] = np.nan
-    predictor = fit_logistic(matrix, outcome, POLICY).predictor
+    predictor = fit_logistic(plain(matrix, outcome, 0), POLICY).predictor
     assert isinstance(predictor, Linear)
     return predictor, matrix, outcome
 
@@ -32,7 +33,7 @@ def test_with_missing_values_it_is_scikit_learn_s_model_with_indicators_on_twent
     matrix = random.normal(3, 2, size=(20_000, 6))
     matrix[random.uniform(size=matrix.shape) < 0.2] = np.nan
     outcome = (random.uniform(size=len(matrix)) < 1 / (1 + np.exp(1 - np.nan_to_num(matrix[:, 0]) + np.isnan(matrix[:, 1])))).astype(float)
-    linear = fit_logistic(matrix, outcome, POLICY).predictor
+    linear = fit_logistic(plain(matrix, outcome, 0), POLICY).predictor
     missing, mean = np.isnan(matrix), np.nanmean(matrix, axis=0)
     standard = np.where(missing, 0, (matrix - mean) / np.nanstd(matrix, axis=0))
     design = np.hstack([standard, missing - missing.mean(axis=0)])
@@ -69,7 +70,7 @@ def test_beyond_the_values_seen_the_line_is_not_drawn_on() -> None:
 def test_a_constant_or_empty_column_does_no_harm() -> None:
     _, matrix, outcome = _fitted(0.0)
     matrix[:, 1], matrix[:, 2] = 7.0, np.nan
-    linear = fit_logistic(matrix, outcome, POLICY).predictor
+    linear = fit_logistic(plain(matrix, outcome, 0), POLICY).predictor
     assert np.isfinite(linear.margins(matrix)).all()
     assert np.isfinite(linear.margins(np.zeros((1, 4)))).all()
 
