@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from functions.wiring import stores
+from functions.wiring import App
 from sandbox.world import open_world
 from shared import config
 from shared.adapters.directory import DirectoryObjects
@@ -18,13 +18,13 @@ def _in_cloud() -> bool:
 
 
 def registry(world: Path) -> Registry:
-    return Registry(stores(config.load())[1] if _in_cloud() else DirectoryObjects(world / "objects"))
+    return Registry(App(config.load()).objects if _in_cloud() else DirectoryObjects(world / "objects"))
 
 
 @contextmanager
 def warehouse(world: Path) -> Iterator[Warehouse]:
     if _in_cloud():
-        yield stores(config.load())[0]
+        yield App(config.load()).warehouse
     else:
         with open_world(world.resolve()).reading() as found:
             yield found

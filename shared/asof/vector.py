@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from shared.asof.contract import Contract
 from shared.errors import SchemaMismatch, UnknownCategory
+from shared.matrix import Matrix as Matrix  # noqa: PLC0414 - said here to all who encode
 from shared.score import Value
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

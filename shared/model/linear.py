@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from shared.model.arrays import expect, require
 
 

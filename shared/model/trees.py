@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from shared.model.arrays import expect, require
 
 Floats = NDArray[np.float32]
@@ -85,10 +85,14 @@ class Trees:
         require({"every path ends at a leaf": self._ends()})
 
     def _ends(self) -> bool:
-        reached = self.roots
+        reached = np.zeros(len(self.left), np.bool_)
+        reached[self.roots] = True
         for _ in range(int(self.depth)):
-            reached = np.unique(np.concatenate([self.left[reached], self.right[reached]]))
-        return bool(((self.left[reached] == reached) & (self.right[reached] == reached)).all())
+            below = np.concatenate([self.left[reached], self.right[reached]])
+            reached[:] = False
+            reached[below] = True
+        last = np.flatnonzero(reached)
+        return bool(((self.left[last] == last) & (self.right[last] == last)).all())
 
     def fits(self, columns: int) -> bool:
         return max(int(self.feature.max()), int(self.path_feature.max())) < columns
