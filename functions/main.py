@@ -7,11 +7,12 @@ from flask import Request
 
 from functions import wiring
 from functions.delivery import Answer
-from functions.messages import BatchCommand, PageMessage, ScoredMessage, StageChangeMessage, read
+from functions.messages import BatchCommand, PageMessage, ScoredMessage, StageChangeMessage, SyncCommand, read
 from functions.receive_stage_change import receive_stage_change as receive
 from functions.score_batch import plan_batch
 from functions.score_batch import score_page as score_one_page
 from functions.score_lead import score_lead as score_one_lead
+from functions.sync_all import sync_all as sync_all_scores
 from functions.sync_scores import sync_scores as sync_some_scores
 
 
@@ -44,4 +45,12 @@ def sync_scores(request: Request) -> Answer:
     app = wiring.app()
     return app.delivery.push(
         "sync_scores", request, lambda m: sync_some_scores(read(ScoredMessage, m.body).lead_ids, m.message_id, app.syncing)
+    )
+
+
+@functions_framework.http
+def sync_all(request: Request) -> Answer:
+    app = wiring.app()
+    return app.delivery.scheduled(
+        "sync_all", request, lambda body: asdict(sync_all_scores(app.scope(read(SyncCommand, body).as_of), app.syncing))
     )

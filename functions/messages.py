@@ -90,6 +90,12 @@ class BatchCommand(_Message):
     stale_after_days: Annotated[int, Field(ge=0)] | None = None
 
 
+class SyncCommand(_Message):
+    """What Scheduler asks of the sync of everything. `as_of` defaults to now and says which leads are still scored."""
+
+    as_of: Instant | None = None
+
+
 def unwrap(request_body: bytes) -> Envelope:
     """The message inside a Pub/Sub push request."""
     outer = _json(request_body, "The push request")

@@ -1,20 +1,21 @@
 """Salesforce is a copy of the ledger: tell it what changed, and keep its answer record by record."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from functions.delivery import bury
-from shared.clock import isoformat
-from shared.errors import ConfigError, CrmRefused, CrmUnavailable, UnknownLead
-from shared.ledger import Ledger, Receipt, Standing, Status
+from functions.sync_changes import Change, Fields, fields, same, wanted
+from shared.errors import CrmRefused, CrmUnavailable, UnknownLead
+from shared.ledger import Ledger, Receipt, Status
 from shared.log import log
 from shared.policies import SalesforcePolicy
-from shared.ports import Clock, Crm, FieldUpdate, FieldValue, Topic, UpdateResult
-from shared.score import reasons_text
+from shared.ports import Clock, Crm, CrmLead, FieldUpdate, Topic, UpdateResult
 
-_SKIPPED = frozenset({"CANNOT_UPDATE_CONVERTED_LEAD", "ENTITY_IS_DELETED"})
+_CONVERTED = "CANNOT_UPDATE_CONVERTED_LEAD"
+_SKIPPED = frozenset({_CONVERTED, "ENTITY_IS_DELETED"})
 _UNKNOWN = frozenset({"INVALID_CROSS_REFERENCE_KEY", "NOT_FOUND", "MALFORMED_ID"})
 
 
@@ -27,24 +28,21 @@ class Syncing:
     policy: SalesforcePolicy
 
     @cached_property
-    def fields(self) -> Mapping[str, str]:
-        """Score part to Salesforce field; ConfigError before the first write if one cannot be written."""
-        fields = self.policy.fields.model_dump()
-        missing = sorted(set(fields.values()) - self.crm.writable_fields())
-        if missing:
-            raise ConfigError(
-                f"Salesforce has no Lead field that we may write called {', '.join(missing)}.",
-                fix="Create the fields and give the integration user access, or rename them in policies/salesforce.yaml.",
-            )
-        return fields
+    def fields(self) -> Fields:
+        """Described by Salesforce before the first write; ConfigError if one cannot be written."""
+        return fields(self.policy, self.crm.writable_fields())
 
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
+    """Records by what became of them; `unchanged` were not touched."""
+
     written: int
     unchanged: int
     skipped: int
     failed: int
+    cleared: int = 0
+    reverted: int = 0
 
 
 def sync_scores(lead_ids: Sequence[str], run_id: str, syncing: Syncing) -> SyncReport:
@@ -54,67 +52,85 @@ def sync_scores(lead_ids: Sequence[str], run_id: str, syncing: Syncing) -> SyncR
     CrmUnavailable after the receipts are filed when some may be taken later.
     """
     standings = syncing.ledger.standing(lead_ids)
-    scored_at = syncing.policy.fields.scored_at
-    shown = [(standing, _values(standing, syncing)) for standing in standings]
-    changed = [(standing, values) for standing, values in shown if not _same(values, standing.last_written, scored_at)]
-    results = syncing.crm.update([FieldUpdate(standing.lead_id, values) for standing, values in changed]) if changed else []
-    receipts = [
-        _receipt(standing, values, result, run_id, syncing)
-        for (standing, values), result in zip(changed, results, strict=True)
-        if not result.retryable
-    ]
-    syncing.ledger.file(receipts)
-    _bury_failures([result for result in results if _status(result) == "failed" and not result.retryable], run_id, syncing)
-    retryable = [result for result in results if result.retryable]
-    if retryable:
-        raise CrmUnavailable(f"Salesforce put off {len(retryable)} records: {retryable[0].error_code}.", fix="Retried by itself.")
-    counts = [receipt.status for receipt in receipts]
-    report = SyncReport(counts.count("written"), len(standings) - len(changed), counts.count("skipped"), counts.count("failed"))
-    log.info("scores_synced", run_id=run_id, written=report.written, unchanged=report.unchanged, skipped=report.skipped)
+    changes = [change for standing in standings if (change := wanted(standing, syncing.fields))]
+    report, put_off = write(changes, run_id, syncing)
+    return finished(report, len(standings) - len(changes), put_off, run_id)
+
+
+def finished(counts: Counter[Status], unchanged: int, put_off: Sequence[UpdateResult], run_id: str) -> SyncReport:
+    """The report, told to the log; CrmUnavailable when Salesforce put some records off."""
+    report = SyncReport(counts["written"], unchanged, counts["skipped"], counts["failed"], counts["cleared"], counts["reverted"])
+    log.info("scores_synced", run_id=run_id, written=report.written, unchanged=unchanged, skipped=report.skipped, cleared=report.cleared)
+    if put_off:
+        raise CrmUnavailable(f"Salesforce put off {len(put_off)} records: {put_off[0].error_code}.", fix="Retried by itself.")
     return report
 
 
-def _values(standing: Standing, syncing: Syncing) -> dict[str, FieldValue]:
-    parts: dict[str, FieldValue] = {
-        "score": standing.score,
-        "probability": round(standing.probability, 6),
-        "percentile": round(standing.percentile, 2),
-        "band": standing.band,
-        "action": standing.action,
-        "reasons": reasons_text(standing.reasons),
-        "model_version": standing.model_version,
-        "scored_at": isoformat(standing.scored_at),
-    }
-    return {field: parts[part] for part, field in syncing.fields.items()}
+def write(changes: Sequence[Change], run_id: str, syncing: Syncing) -> tuple[Counter[Status], list[UpdateResult]]:
+    """Read each record, write where it differs, and file a receipt for every answer as it comes.
+
+    Reading first gives the receipts what truly stood there, and leaves alone what an attempt that died before its
+    receipt has already written. Returns how many records got which status, and the results to be retried.
+    """
+    if not changes:
+        return Counter(), []
+    found = {lead.lead_id: lead for lead in syncing.crm.leads([c.lead_id for c in changes], list(syncing.fields.names.values()))}
+    settled = [(c, status) for c in changes if (status := _without_writing(c, found.get(c.lead_id), syncing.fields))]
+    syncing.ledger.file([_settled(change, status, run_id, syncing) for change, status in settled])
+    counts = Counter(status for _, status in settled)
+    settled_ids = {change.lead_id for change, _ in settled}
+    pending = [change for change in changes if change.lead_id not in settled_ids]
+    put_off: list[UpdateResult] = []
+    done = 0
+    for results in syncing.crm.update([FieldUpdate(c.lead_id, c.values) for c in pending]) if pending else ():
+        page = list(zip(pending[done : done + len(results)], results, strict=True))
+        done += len(results)
+        receipts = [_receipt(c, r, found.get(c.lead_id), run_id, syncing) for c, r in page if not r.retryable]
+        syncing.ledger.file(receipts)
+        counts.update(receipt.status for receipt in receipts)
+        _bury_failures([r for c, r in page if not r.retryable and _status(c, r) == "failed"], run_id, syncing)
+        put_off += [result for result in results if result.retryable]
+    return counts, put_off
 
 
-def _same(values: Mapping[str, FieldValue], last_written: str | None, scored_at: str) -> bool:
-    """Whether Salesforce was told this already. When it was scored does not count: a refresh alone is no change."""
-    if last_written is None:
-        return False
-    before = json.loads(last_written)
-    return all(before.get(field) == value for field, value in values.items() if field != scored_at)
+def _without_writing(change: Change, lead: CrmLead | None, fields: Fields) -> Status | None:
+    if lead is None:
+        return None
+    if lead.is_converted:
+        return "skipped"
+    return change.status if same(change.values, lead.values, fields, exactly=True) else None
 
 
-def _status(result: UpdateResult) -> Status:
-    if result.ok:
-        return "written"
-    return "skipped" if result.error_code in _SKIPPED else "failed"
+def _settled(change: Change, status: Status, run_id: str, syncing: Syncing) -> Receipt:
+    refused = ("", "") if status != "skipped" else (_CONVERTED, "The lead was converted.")
+    previous = change.shown or json.dumps(dict(syncing.fields.empty))
+    return _filed(change, status, previous, UpdateResult(change.lead_id, *refused), run_id, syncing)
 
 
-def _receipt(standing: Standing, values: Mapping[str, FieldValue], result: UpdateResult, run_id: str, syncing: Syncing) -> Receipt:
+def _receipt(change: Change, result: UpdateResult, lead: CrmLead | None, run_id: str, syncing: Syncing) -> Receipt:
+    previous = json.dumps(dict(lead.values)) if lead else None
+    return _filed(change, _status(change, result), previous, result, run_id, syncing)
+
+
+def _filed(change: Change, status: Status, previous: str | None, result: UpdateResult, run_id: str, syncing: Syncing) -> Receipt:
     return Receipt(
-        lead_id=standing.lead_id,
+        lead_id=change.lead_id,
         run_id=run_id,
         attempted_at=syncing.clock.now(),
-        status=_status(result),
-        model_version=standing.model_version,
-        as_of=standing.as_of,
-        written=json.dumps(dict(values)),
-        previous=standing.last_written,
+        status=status,
+        model_version=change.model_version,
+        as_of=change.as_of,
+        written=json.dumps(dict(change.values)),
+        previous=previous,
         error_code=result.error_code or None,
         error_message=result.error_message or None,
     )
+
+
+def _status(change: Change, result: UpdateResult) -> Status:
+    if result.ok:
+        return change.status
+    return "skipped" if result.error_code in _SKIPPED else "failed"
 
 
 def _bury_failures(failures: Sequence[UpdateResult], run_id: str, syncing: Syncing) -> None:

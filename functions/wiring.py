@@ -1,12 +1,13 @@
 """The composition root: settings to adapters to use cases, made once per instance."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cache
 
 from functions.delivery import Delivery
 from functions.receive_stage_change import Ingress
 from functions.score_lead import Scoring
+from functions.sync_all import Scope
 from functions.sync_scores import Syncing
 from shared import config, policies
 from shared.adapters.oidc import OidcVerifier
@@ -18,6 +19,9 @@ from shared.ledger import Ledger
 from shared.model.registry import ChampionCache, Registry
 from shared.ports import Objects, Topic, Warehouse
 
+_IDLE_SECONDS = 0.3
+"""On a laptop the warehouse is let go when nothing happens, so that the command line can read it meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class App:
@@ -25,6 +29,12 @@ class App:
     ingress: Ingress
     scoring: Scoring
     syncing: Syncing
+    registry: Registry
+
+    def scope(self, as_of: datetime | None) -> Scope:
+        """The scored set as of then, or now."""
+        contract = self.scoring.champions.get().contract
+        return Scope(self.scoring.warehouse, contract, as_of or self.scoring.clock.now(), self.scoring.policy.open_days)
 
 
 @cache
@@ -38,12 +48,14 @@ def build(settings: Settings) -> App:
     scoring_policy, salesforce_policy = policies.scoring(settings.policies), policies.salesforce(settings.policies)
     crm = SalesforceCrm(settings.salesforce, salesforce_policy)
     ledger = Ledger(warehouse)
-    champions = ChampionCache(Registry(objects), clock, timedelta(seconds=settings.champion_ttl_seconds))
+    registry = Registry(objects)
+    champions = ChampionCache(registry, clock, timedelta(seconds=settings.champion_ttl_seconds))
     return App(
         delivery=Delivery(OidcVerifier(settings.push), topic, settings.max_delivery_attempts, settings.project),
         ingress=Ingress(topic, settings.ingress_secret, scoring_policy.stage),
         scoring=Scoring(clock, warehouse, ledger, champions, topic, crm, scoring_policy, Batches(warehouse)),
         syncing=Syncing(clock, ledger, crm, topic, salesforce_policy),
+        registry=registry,
     )
 
 
@@ -57,7 +69,7 @@ def _local(settings: Settings) -> tuple[Warehouse, Objects, Topic]:
     from shared.adapters.pubsub import RestTopic  # noqa: PLC0415
 
     return (
-        DuckDBWarehouse(settings.world / "warehouse.duckdb"),
+        DuckDBWarehouse(settings.world / "warehouse.duckdb", idle_seconds=_IDLE_SECONDS),
         DirectoryObjects(settings.world / "objects"),
         RestTopic(settings.bus_url, settings.project),
     )

@@ -7,32 +7,32 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from ops import demo as demo_run
 from ops import serve as serving
 from ops import words
 from ops.commands import contract as contract_commands
+from ops.commands import dlq, explain, measure, models, truth
 from ops.commands import ingest as ingest_commands
-from ops.commands import measure, models, truth
 from ops.commands import model as modelling
+from ops.commands import sync as sync_commands
 from ops.training import promote, train_and_register
 from sandbox.world import open_world
-from shared.adapters.directory import DirectoryDeadLetters
 from shared.config import ROOT
 from shared.errors import ConfigError, LeadscoreError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Honest lead scoring.")
-dlq = typer.Typer(no_args_is_help=True, help="Dead letters: messages nobody could handle, with the reason.")
 app.add_typer(models.app, name="models")
-app.add_typer(dlq, name="dlq")
+app.add_typer(dlq.app, name="dlq")
 app.command()(truth.world)
 app.command()(truth.audit)
 app.command()(truth.labels)
 app.command()(ingest_commands.ingest)
 for command in (measure.compare_policies, measure.parity, measure.quality):
     app.command()(command)
+app.command()(explain.explain)
 app.add_typer(contract_commands.app, name="contract")
+app.add_typer(sync_commands.app, name="sync")
 
 console = Console(soft_wrap=True)
 
@@ -100,28 +100,6 @@ def predict(
 ) -> None:
     """Score a file: id, margin, probability, percentile, band, reasons."""
     modelling.predict_file(model, data, out)
-
-
-@dlq.command("list")
-def list_dead_letters(
-    world: WorldOption = DEFAULT_WORLD,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
-) -> None:
-    """The dead letters, oldest first, with the reason each was given."""
-    letters = DirectoryDeadLetters(world / "dead_letters").peek(100_000)
-    table = Table("message", "function", "reason", "explanation")
-    for letter in letters[:limit]:
-        said = letter.attributes
-        gave_up = f"gave up after {said.get('CloudPubSubDeadLetterSourceDeliveryCount', '?')} deliveries; see the function's log"
-        table.add_row(
-            said.get("message_id") or letter.message_id,
-            said.get("function", said.get("CloudPubSubDeadLetterSourceSubscription", "")),
-            said.get("reason", "delivery_exhausted"),
-            said.get("explanation", gave_up),
-        )
-    console.print(table if letters else f"No dead letters in {world}.")
-    if len(letters) > limit:
-        console.print(f"{len(letters) - limit:,} more; show them with --limit {len(letters)}.")
 
 
 def _day(text: str | None) -> datetime | None:

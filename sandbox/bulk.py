@@ -45,7 +45,7 @@ def bulk_routes(app: Flask, org: Org) -> None:
     def change_state(version: str, job_id: str) -> ResponseReturnValue:
         job = jobs[job_id]
         job.state = request.get_json()["state"]
-        if job.state == "UploadComplete":
+        if job.state == "UploadComplete" and not org.faults.stuck_jobs:
             _process(org, job)
         return job.info()
 
@@ -60,7 +60,7 @@ def bulk_routes(app: Flask, org: Org) -> None:
 
 def _process(org: Org, job: _Job) -> None:
     for row in job.rows:
-        values = {name: _typed(org.fields.get(name), text) for name, text in row.items() if name != "Id"}
+        values = {name: _typed(org.fields.get(name), text) for name, text in row.items() if name != "Id" and text}
         if unknown := org.unknown_fields(values):
             job.failed[row["Id"]] = f"INVALID_FIELD:No such column '{unknown[0]}'"
         elif refusal := org.write(row["Id"], values, auto_assign=False):
@@ -82,7 +82,8 @@ def _typed(spec: FieldSpec | None, text: str) -> object:
 def _results(job: _Job, kind: str) -> str:
     out = io.StringIO()
     if kind == "successfulResults":
-        rows = [{"sf__Id": r["Id"], "sf__Created": "false", **r} for r in job.rows if r["Id"] not in job.failed]
+        done = job.rows if job.state == "JobComplete" else []
+        rows = [{"sf__Id": r["Id"], "sf__Created": "false", **r} for r in done if r["Id"] not in job.failed]
     elif kind == "failedResults":
         rows = [{"sf__Id": r["Id"], "sf__Error": job.failed[r["Id"]], **r} for r in job.rows if r["Id"] in job.failed]
     else:

@@ -1,5 +1,6 @@
 """The whole cloud on a laptop: Salesforce, the bus and the functions as three processes around one world."""
 
+import json
 import os
 import secrets
 import socket
@@ -103,8 +104,21 @@ def running(world: Path, ports: Ports = Ports()) -> Iterator[Cloud]:
         start("bus", "--port", str(bus_port), "--functions-url", functions_url, "--world", str(world))
         settings = functions_environment(world, f"http://{HOST}:{salesforce}", bus_url, secret)
         start("functions", "--port", str(functions_port), environ=settings)
+        stack.enter_context(_told(world, f"http://{HOST}:{salesforce}", bus_url, secret))
         token = keys.push_token(keys.private_key(world / "keys" / "bus.pem"), lifetime_seconds=TOKEN_SECONDS)
         yield Cloud(f"http://{HOST}:{salesforce}", functions_url, bus_url, secret, token, parts, logs)
+
+
+@contextmanager
+def _told(world: Path, salesforce_url: str, bus_url: str, secret: str) -> Iterator[None]:
+    """Say in the world where its parts are, for as long as they are, so that the command line finds them."""
+    note = world / "cloud.json"
+    note.touch(mode=0o600)
+    note.write_text(json.dumps({"salesforce": salesforce_url, "bus": bus_url, "ingress_secret": secret}))
+    try:
+        yield
+    finally:
+        note.unlink(missing_ok=True)
 
 
 def functions_environment(world: Path, salesforce_url: str, bus_url: str, secret: str) -> dict[str, str]:

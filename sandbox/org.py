@@ -25,12 +25,22 @@ class FieldSpec:
 
 @dataclass(slots=True)
 class Faults:
-    """What is to go wrong. Counts fall as they are used; shares are drawn per call or record."""
+    """What is to go wrong. Counts fall as they are used; shares are drawn per call or record.
+
+    `reset_writes`: so many writing calls are carried out and then the connection breaks before the answer.
+    `refused_leads`: a validation rule stands against these.
+    """
 
     unavailable_calls: int = 0
+    unavailable_share: float = 0.0
     locked_share: float = 0.0
     expire_sessions: bool = False
+    expire_share: float = 0.0
     slow_seconds: float = 0.0
+    slow_calls: int | None = None
+    reset_writes: int = 0
+    stuck_jobs: bool = False
+    refused_leads: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +62,14 @@ class Org:
     calls: int = 0
     sessions: set[str] = field(default_factory=set)
     write_log: list[tuple[float, str]] = field(default_factory=list)
+    repeated_writes: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
     chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - reproducible faults
+
+    def happens(self, share: float) -> bool:
+        """Whether a fault of this share strikes now."""
+        with self.lock:
+            return share > 0 and self.chance.random() < share
 
     def unknown_fields(self, values: Mapping[str, object]) -> list[str]:
         return [name for name in values if name not in self.fields]
@@ -64,6 +80,7 @@ class Org:
             refusal = self._refusal(lead_id, values)
             if refusal is None:
                 lead = self.leads[lead_id]
+                self.repeated_writes += all(name in lead and lead[name] == value for name, value in values.items())
                 lead.update(values)
                 lead["SystemModstamp"] = now()
                 if auto_assign:
@@ -81,6 +98,8 @@ class Org:
             return Refusal("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
         if self.faults.locked_share and self.chance.random() < self.faults.locked_share:
             return Refusal("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
+        if lead_id in self.faults.refused_leads:
+            return Refusal("FIELD_CUSTOM_VALIDATION_EXCEPTION", "a validation rule stands against it")
         return next((fault for name, value in values.items() if (fault := self._misfit(name, value))), None)
 
     def _misfit(self, name: str, value: object) -> Refusal | None:

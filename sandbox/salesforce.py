@@ -8,6 +8,7 @@ person or a test looks inside, breaks things, or moves a lead into a stage, whic
 import argparse
 import csv
 import secrets
+import socket
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -40,6 +41,7 @@ def create_app(org: Org, login_key: str, flow_url: str = "", flow_secret: str = 
     _guard(app, org)
     _login_routes(app, org, login_key)
     _record_routes(app, org)
+    _collection_routes(app, org)
     _query_routes(app, org)
     bulk_routes(app, org)
     _sandbox_routes(app, org, flow_url, flow_secret)
@@ -57,11 +59,10 @@ def _guard(app: Flask, org: Org) -> None:
     def before() -> ResponseReturnValue | None:
         if not request.path.startswith("/services/data"):
             return None
-        time.sleep(org.faults.slow_seconds)
-        if org.faults.unavailable_calls > 0:
-            org.faults.unavailable_calls -= 1
+        _stall(org)
+        if _one_of(org, "unavailable_calls") or org.happens(org.faults.unavailable_share):
             return error(503, "SERVER_UNAVAILABLE", "The server is temporarily unavailable.")
-        if org.faults.expire_sessions:
+        if org.faults.expire_sessions or org.happens(org.faults.expire_share):
             org.faults.expire_sessions = False
             org.sessions.clear()
         if request.headers.get("Authorization", "").removeprefix("Bearer ") not in org.sessions:
@@ -73,8 +74,25 @@ def _guard(app: Flask, org: Org) -> None:
 
     @app.after_request
     def after(answer: Response) -> Response:
+        if request.method in {"PATCH", "PUT"} and answer.status_code < 300 and _one_of(org, "reset_writes"):
+            connection: socket.socket = request.environ.get("gunicorn.socket") or request.environ["werkzeug.socket"]
+            connection.shutdown(socket.SHUT_RDWR)
         answer.headers["Sforce-Limit-Info"] = f"api-usage={org.calls}/{org.daily_limit}"
         return answer
+
+
+def _stall(org: Org) -> None:
+    """`slow_calls` counts the calls that are slow; without it all of them are."""
+    if org.faults.slow_seconds and (org.faults.slow_calls is None or _one_of(org, "slow_calls")):
+        time.sleep(org.faults.slow_seconds)
+
+
+def _one_of(org: Org, fault: str) -> bool:
+    """Use up one of a counted fault, if any are left."""
+    with org.lock:
+        left = int(getattr(org.faults, fault))
+        setattr(org.faults, fault, max(0, left - 1))
+    return left > 0
 
 
 def _login_routes(app: Flask, org: Org, login_key: str) -> None:
@@ -112,6 +130,18 @@ def _record_routes(app: Flask, org: Org) -> None:
         refusal = org.write(lead_id, values, auto_assign=_auto_assign())
         return error(400, refusal.code, refusal.message) if refusal else ("", 204)
 
+
+def _collection_routes(app: Flask, org: Org) -> None:
+    @app.post(f"{_DATA}/composite/sobjects/Lead")
+    def read_collection(version: str) -> ResponseReturnValue:
+        wanted = request.get_json()
+        if len(wanted["ids"]) > PAGE:
+            return error(400, "EXCEEDED_ID_LIMIT", f"record limit reached. cannot retrieve more than {PAGE} records")
+        if unknown := [name for name in wanted["fields"] if name not in org.fields]:
+            return _no_such_column(unknown)
+        found = [org.leads.get(lead_id) for lead_id in wanted["ids"]]
+        return jsonify([_retrieved(lead, wanted["fields"]) for lead in found])
+
     @app.patch(f"{_DATA}/composite/sobjects")
     def update_collection(version: str) -> ResponseReturnValue:
         records = [{k: v for k, v in record.items() if k != "attributes"} for record in request.get_json()["records"]]
@@ -120,6 +150,13 @@ def _record_routes(app: Flask, org: Org) -> None:
         if unknown := {name for record in records for name in org.unknown_fields({k: v for k, v in record.items() if k != "id"})}:
             return _no_such_column(sorted(unknown))
         return jsonify([_written(org, record) for record in records])
+
+
+def _retrieved(lead: Record | None, fields: list[str]) -> Record | None:
+    """What is not there, or in the recycle bin, is null in its place."""
+    if lead is None or lead.get("IsDeleted"):
+        return None
+    return {"attributes": {"type": "Lead"}, **{name: lead.get(name) for name in ["Id", *fields]}}
 
 
 def _written(org: Org, record: Record) -> Record:
@@ -187,7 +224,7 @@ def _sandbox_routes(app: Flask, org: Org, flow_url: str, flow_secret: str) -> No
 
     @app.get("/sandbox/stats")
     def stats() -> ResponseReturnValue:
-        return {"calls": org.calls, "writes": len(org.write_log), "leads": len(org.leads)}
+        return {"calls": org.calls, "writes": len(org.write_log), "repeated_writes": org.repeated_writes, "leads": len(org.leads)}
 
     @app.get("/sandbox/writes")
     def writes() -> ResponseReturnValue:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from shared.clock import parse_instant
+
 Record = dict[str, object]
 
 _QUERY = re.compile(
@@ -13,6 +15,7 @@ _QUERY = re.compile(
 )
 _IN = re.compile(r"(\w+)\s+IN\s*\((.*)\)", re.IGNORECASE | re.DOTALL)
 _COMPARE = re.compile(r"(\w+)\s*(>=|<=|!=|=|>|<)\s*(.+)", re.DOTALL)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT")
 _OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "=": lambda a, b: a == b,
     "!=": lambda a, b: a != b,
@@ -76,8 +79,12 @@ def _condition(text: str) -> Callable[[Record], bool]:
 
 
 def _literal(text: str) -> str:
-    return text.strip().strip("'")
+    return _text(text.strip().strip("'"))
 
 
 def _text(value: object) -> str:
-    return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    """A text that sorts as the value does; instants are written in many ways."""
+    if value is None or isinstance(value, bool):
+        return "" if value is None else str(value).lower()
+    text = str(value)
+    return parse_instant(text).isoformat(timespec="microseconds") if _INSTANT.match(text) else text

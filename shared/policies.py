@@ -43,11 +43,33 @@ class SalesforceFields(Document):
     scored_at: str
 
 
+class SameWithin(Document):
+    """How far a number may move before Salesforce is told; band, reasons and model are told whenever they differ."""
+
+    score: Annotated[float, Field(ge=0)]
+    probability: Annotated[float, Field(ge=0)]
+    percentile: Annotated[float, Field(ge=0)]
+
+
+class CatchUp(Document):
+    """Windows of SystemModstamp overlap by so much; the first one reaches so far back."""
+
+    overlap_minutes: Positive
+    first_days: Positive
+
+
 class SalesforcePolicy(Document):
     crd_field: str
+    contacted_at_field: str
     fields: SalesforceFields
+    same_within: SameWithin
     collection_size: Annotated[int, Field(gt=0, le=200)]
     bulk_threshold: Positive
+    quota_share: Share
+    quota_believed_seconds: Positive
+    timeout_seconds: Annotated[float, Field(gt=0)]
+    bulk_timeout_seconds: Annotated[float, Field(gt=0)]
+    catch_up: CatchUp
 
 
 class ScoringPolicy(Document):

@@ -1,6 +1,6 @@
 """What the domain needs of the outside world. Adapters live in `shared.adapters`, fakes in `tests.fakes`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
@@ -119,14 +119,29 @@ class DeadLetter:
 class DeadLetters(Protocol):
     def peek(self, limit: int) -> list[DeadLetter]: ...
 
+    def settle(self, handled: Callable[[DeadLetter], bool]) -> int:
+        """Show each letter once to `handled`, and remove those it says True of. Returns how many were removed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class CrmLead:
-    """A lead as Salesforce holds it now."""
+    """A lead as Salesforce holds it now, with the values of the fields that were asked for."""
 
     lead_id: str
     crd: int | None
     is_converted: bool
+    values: Mapping[str, FieldValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CrmContact:
+    """A lead that is in the stage that starts the clock; `modified_at` by Salesforce's clock (SystemModstamp)."""
+
+    lead_id: str
+    crd: int | None
+    stage_entered_at: datetime
+    modified_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +169,24 @@ class UpdateResult:
 class Crm(Protocol):
     """Salesforce. Errors: CrmUnavailable (retry), CrmRefused (the request can never succeed)."""
 
-    def leads(self, lead_ids: Sequence[str]) -> list[CrmLead]: ...
-
-    def update(self, updates: Sequence[FieldUpdate]) -> list[UpdateResult]:
-        """One result per update, in the same order."""
+    def leads(self, lead_ids: Sequence[str], fields: Sequence[str] = ()) -> list[CrmLead]:
+        """The leads that are there, in the order asked; deleted and unknown ones are left out."""
         ...
 
-    def writable_fields(self) -> frozenset[str]: ...
+    def update(self, updates: Sequence[FieldUpdate]) -> Iterator[list[UpdateResult]]:
+        """Results in pages as Salesforce answers them: one per update, in the same order.
+
+        A fault ends the iteration; the pages before it were written.
+        """
+        ...
+
+    def writable_fields(self) -> Mapping[str, int]:
+        """API names of the Lead fields we may write, each with the longest text it takes (0: it is no text)."""
+        ...
+
+    def contacts(self, modified_since: datetime, entered_since: datetime) -> list[CrmContact]:
+        """Leads modified since then that entered the stage since then, oldest modification first."""
+        ...
 
 
 class TokenVerifier(Protocol):

@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,11 +70,22 @@ class DirectoryDeadLetters:
         self._root = root
 
     def peek(self, limit: int) -> list[DeadLetter]:
-        files = sorted(self._root.glob("*.json"))[:limit] if self._root.is_dir() else []
-        return [_letter(json.loads(path.read_text())) for path in files]
+        return [_letter(path) for path in self._files()[:limit]]
+
+    def settle(self, handled: Callable[[DeadLetter], bool]) -> int:
+        done = 0
+        for path in self._files():
+            if handled(_letter(path)):
+                path.unlink(missing_ok=True)
+                done += 1
+        return done
+
+    def _files(self) -> list[Path]:
+        return sorted(self._root.glob("*.json")) if self._root.is_dir() else []
 
 
-def _letter(stored: dict[str, object]) -> DeadLetter:
+def _letter(path: Path) -> DeadLetter:
+    stored = json.loads(path.read_text())
     attributes = stored["attributes"]
     return DeadLetter(
         message_id=str(stored["messageId"]),

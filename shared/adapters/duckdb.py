@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from shared.adapters.lease import Lease, connect
 from shared.errors import DataError, WarehouseUnavailable
 from shared.ports import ParamType, Query, Rows
-from shared.tables import Table, all_tables, table
+from shared.tables import all_tables, table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,19 +35,19 @@ _TYPES = {
 
 
 class DuckDBWarehouse:
-    """One file, one writing process; threads share it. Declared tables are made where they are absent."""
+    """One file, shared by the threads of a process. Declared tables are made where they are absent.
 
-    def __init__(self, path: Path, *, threads: int = 1) -> None:
+    DuckDB lets one process write at a time. With `idle_seconds` the file is let go after so long without work (0: after
+    each), and waited for when another process has it: so a command line works beside running functions.
+    """
+
+    def __init__(self, path: Path, *, threads: int = 1, idle_seconds: float | None = None) -> None:
         self._path = path
+        self._threads = threads
         self._writing = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
         with _our_errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = duckdb.connect(str(path), config={"threads": threads})
-            # The compiler already joins in a good order, and searching for a better one is half the time of a single ask.
-            # Inlined, what an early source found would be computed anew for every later one that joins on it: 4 times the time.
-            self._connection.execute("SET TimeZone = 'UTC'; SET GLOBAL disabled_optimizers = 'join_order,cte_inlining'")
-            for declared in all_tables():
-                self._create(declared)
+            self._lease = Lease(self._open, idle_seconds)
 
     def query(self, query: Query, **params: object) -> Rows:
         with self._cursor() as cursor:
@@ -108,19 +109,36 @@ class DuckDBWarehouse:
                 cursor.execute(f"INSERT INTO {table_name} SELECT {', '.join(declared.columns)} FROM incoming")
 
     def close(self) -> None:
-        self._connection.close()
+        self._lease.close()
 
     @contextmanager
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         if not self._path.exists():
             raise WarehouseUnavailable(f"The warehouse file {self._path} is gone.", fix="Start again: make demo or make serve.")
-        with _our_errors(), self._connection.cursor() as cursor:
-            yield cursor
+        with _our_errors():
+            connection = self._lease.take()
+            try:
+                with connection.cursor() as cursor:
+                    yield cursor
+            finally:
+                self._lease.give_back()
 
-    def _create(self, declared: Table) -> None:
-        columns = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in declared.columns.items())
-        self._connection.execute(f"CREATE SCHEMA IF NOT EXISTS {declared.name.partition('.')[0]}")
-        self._connection.execute(f"CREATE TABLE IF NOT EXISTS {declared.name} ({columns})")
+    @property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        connection = self._lease.take()
+        self._lease.give_back()
+        return connection
+
+    def _open(self) -> duckdb.DuckDBPyConnection:
+        connection = connect(self._path, self._threads)
+        # The compiler already joins in a good order, and searching for a better one is half the time of a single ask.
+        # Inlined, what an early source found would be computed anew for every later one that joins on it: 4 times the time.
+        connection.execute("SET TimeZone = 'UTC'; SET GLOBAL disabled_optimizers = 'join_order,cte_inlining'")
+        for declared in all_tables():
+            columns = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in declared.columns.items())
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {declared.name.partition('.')[0]}")
+            connection.execute(f"CREATE TABLE IF NOT EXISTS {declared.name} ({columns})")
+        return connection
 
     def _translate(self, query: Query) -> str:
         key = hashlib.sha256(_TRANSLATOR + query.sql.encode()).hexdigest()[:24]

@@ -1,7 +1,7 @@
 """Topics: Google's client on the cloud, and the same REST call against the sandbox's bus on a laptop."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import requests
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from google.cloud.pubsub_v1 import PublisherClient, SubscriberClient
 
 _TIMEOUT_SECONDS = 20
+_PULL_SECONDS = 5
+_PULLED_AT_ONCE = 100
 
 
 class PubSubTopic:
@@ -33,22 +35,45 @@ class PubSubTopic:
 
 
 class PubSubDeadLetters:
-    """Looks at the dead-letter subscription without taking anything from it."""
+    """The dead-letter subscription, pulled."""
 
     def __init__(self, subscriber: "SubscriberClient", project: str, subscription: str) -> None:
         self._subscriber = subscriber
         self._path = subscriber.subscription_path(project, subscription)
 
     def peek(self, limit: int) -> list[DeadLetter]:
-        response = self._subscriber.pull(subscription=self._path, max_messages=limit, timeout=_TIMEOUT_SECONDS)
-        received = list(response.received_messages)
-        if received:
-            ack_ids = [each.ack_id for each in received]
+        received = self._pull(limit)
+        self._put_back([ack_id for ack_id, _ in received])
+        return [letter for _, letter in received]
+
+    def settle(self, handled: Callable[[DeadLetter], bool]) -> int:
+        """Letters that stay are held until all were shown; one whose hold ran out meanwhile is not shown again."""
+        kept: dict[str, str] = {}
+        done = 0
+        try:
+            while fresh := [(ack_id, letter) for ack_id, letter in self._pull(_PULLED_AT_ONCE) if letter.message_id not in kept]:
+                for ack_id, letter in fresh:
+                    kept[letter.message_id] = ack_id
+                    if handled(letter):
+                        self._subscriber.acknowledge(subscription=self._path, ack_ids=[ack_id], timeout=_TIMEOUT_SECONDS)
+                        done += 1
+        finally:
+            self._put_back(list(kept.values()))
+        return done
+
+    def _pull(self, limit: int) -> list[tuple[str, DeadLetter]]:
+        from google.api_core import exceptions as google  # noqa: PLC0415 - only where Google's client is in use
+
+        try:
+            response = self._subscriber.pull(subscription=self._path, max_messages=limit, timeout=_PULL_SECONDS)
+        except google.DeadlineExceeded:
+            return []
+        received = ((each.ack_id, each.message) for each in response.received_messages)
+        return [(ack_id, DeadLetter(m.message_id, bytes(m.data), dict(m.attributes), m.publish_time.isoformat())) for ack_id, m in received]
+
+    def _put_back(self, ack_ids: list[str]) -> None:
+        if ack_ids:
             self._subscriber.modify_ack_deadline(subscription=self._path, ack_ids=ack_ids, ack_deadline_seconds=0)
-        return [
-            DeadLetter(m.message_id, bytes(m.data), dict(m.attributes), m.publish_time.isoformat())
-            for m in (each.message for each in received)
-        ]
 
 
 class RestTopic:

@@ -139,3 +139,40 @@ ORDER BY leads.contacted_at, leads.lead_id
 """
     params = {"known_by": "TIMESTAMP", "since": "TIMESTAMP", "model_version": "STRING"}
     return Query(f"open_leads_{contract.name}", text, params)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredLead:
+    """A lead that has a score, and whether it has left the set we keep scores for."""
+
+    lead_id: str
+    has_left: bool
+
+
+def scored_leads(contract: Contract) -> Query:
+    """ScoredLead rows: left are those contacted before `since` and those whose outcome after that contact was known by `known_by`.
+
+    A lead that no extract knows yet has not left: the event was faster than the extract.
+    """
+    text = f"""WITH
+leads AS (
+{leads_sql(contract)}
+),
+scored AS (
+  SELECT
+    lead_id,
+    MAX(stage_entered_at) AS stage_entered_at
+  FROM `scores.ledger`
+  WHERE role = 'champion'
+  GROUP BY lead_id
+)
+SELECT
+  scored.lead_id,
+  scored.stage_entered_at <= @since
+    OR COALESCE(leads.outcome_at <= @known_by AND leads.outcome_at >= scored.stage_entered_at, FALSE) AS has_left
+FROM scored
+LEFT JOIN leads
+  ON leads.lead_id = scored.lead_id
+ORDER BY scored.lead_id
+"""
+    return Query(f"scored_leads_{contract.name}", text, {"known_by": "TIMESTAMP", "since": "TIMESTAMP"})

@@ -3,20 +3,23 @@
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from werkzeug.serving import make_server
 
 from sandbox import keys
-from sandbox.org import ASSIGNMENT_QUEUE, Org, lead_fields
+from sandbox.org import ASSIGNMENT_QUEUE, Faults, Org, lead_fields
 from sandbox.salesforce import CONSUMER_KEY, USERNAME, create_app
 from shared import policies
 from shared.adapters.salesforce import SalesforceCrm
+from shared.adapters.salesforce_session import Quota
+from shared.clock import parse_instant
 from shared.config import ROOT, SalesforceSettings
 from shared.errors import CrmRefused, CrmUnavailable
 from shared.lead import lead_id
-from shared.ports import Crm, CrmLead, FieldUpdate
+from shared.ports import Crm, CrmContact, CrmLead, FieldUpdate, UpdateResult
 from tests.fakes import FakeCrm
 
 POLICY = policies.salesforce(ROOT / "policies")
@@ -49,8 +52,7 @@ def salesforce(login_key: str) -> Iterator[Salesforce]:
     settings = SalesforceSettings("login", USERNAME, CONSUMER_KEY, login_key, f"http://127.0.0.1:{server.server_port}")
     crm = SalesforceCrm(settings, POLICY)
     yield Salesforce(org, crm, settings)
-    if crm._salesforce is not None:
-        crm._salesforce.session.close()
+    crm.close()
     server.shutdown()
     thread.join()
 
@@ -64,12 +66,16 @@ def crm(request: pytest.FixtureRequest) -> Crm:
     if request.param == "sandbox":
         sandbox: Salesforce = request.getfixturevalue("salesforce")
         return sandbox.crm
-    fields = frozenset(name for name, spec in lead_fields(POLICY).items() if spec.updateable)
+    fields = {name: spec.length for name, spec in lead_fields(POLICY).items() if spec.updateable}
     return FakeCrm({lead: CrmLead(lead, number + 1000, is_converted=False) for number, lead in enumerate(LEADS)}, fields)
 
 
 def _updates(leads: list[str], band: str = "Hot") -> list[FieldUpdate]:
     return [FieldUpdate(lead, {BAND: band, SCORE: 512}) for lead in leads]
+
+
+def _update(crm: Crm, updates: list[FieldUpdate]) -> list[UpdateResult]:
+    return [result for page in crm.update(updates) for result in page]
 
 
 def test_leads_are_found_by_id_with_the_digits_of_their_crd(crm: Crm) -> None:
@@ -80,36 +86,37 @@ def test_leads_are_found_by_id_with_the_digits_of_their_crd(crm: Crm) -> None:
 
 def test_every_update_has_its_result_in_order_also_the_unknown_one(crm: Crm) -> None:
     stranger = lead_id("00Q5e9999999999")
-    results = crm.update(_updates([LEADS[0], stranger, LEADS[1]]))
+    results = _update(crm, _updates([LEADS[0], stranger, LEADS[1]]))
     assert [(r.lead_id, r.ok, r.retryable) for r in results] == [(LEADS[0], True, False), (stranger, False, False), (LEADS[1], True, False)]
     assert results[1].error_code == "INVALID_CROSS_REFERENCE_KEY"
 
 
 def test_the_fields_we_may_write_are_told(crm: Crm) -> None:
-    assert set(POLICY.fields.model_dump().values()) <= crm.writable_fields()
+    assert set(POLICY.fields.model_dump().values()) <= crm.writable_fields().keys()
+    assert crm.writable_fields()[REASONS] == 255
     assert "IsConverted" not in crm.writable_fields()
 
 
 def test_more_than_a_collection_goes_in_pages_of_200(salesforce: Salesforce) -> None:
     before = salesforce.org.calls
-    assert all(result.ok for result in salesforce.crm.update(_updates(LEADS)))
+    assert all(result.ok for result in _update(salesforce.crm, _updates(LEADS)))
     assert salesforce.org.calls - before == 3
     assert {lead[BAND] for lead in salesforce.org.leads.values()} == {"Hot"}
 
 
 def test_owners_stay_where_they_are_also_after_the_session_was_renewed(salesforce: Salesforce) -> None:
     """simple-salesforce drops a call's own headers when it renews a session; ours is on the session."""
-    salesforce.crm.update(_updates(LEADS[:1]))
+    _update(salesforce.crm, _updates(LEADS[:1]))
     salesforce.org.faults.expire_sessions = True
-    assert salesforce.crm.update(_updates(LEADS[:2], "Cold"))[0].ok
+    assert _update(salesforce.crm, _updates(LEADS[:2], "Cold"))[0].ok
     assert {salesforce.org.leads[lead]["OwnerId"] for lead in LEADS[:2]} == {OWNER}
 
 
 def test_without_the_header_the_sandbox_moves_owners_so_forgetting_it_fails(salesforce: Salesforce) -> None:
     salesforce.crm.writable_fields()
-    assert salesforce.crm._salesforce is not None
-    del salesforce.crm._salesforce.session.headers["Sforce-Auto-Assign"]
-    salesforce.crm.update(_updates(LEADS[:1]))
+    assert salesforce.crm._session._salesforce is not None
+    del salesforce.crm._session._salesforce.session.headers["Sforce-Auto-Assign"]
+    _update(salesforce.crm, _updates(LEADS[:1]))
     assert salesforce.org.leads[LEADS[0]]["OwnerId"] == ASSIGNMENT_QUEUE
 
 
@@ -122,30 +129,87 @@ def test_converted_deleted_and_misfitting_records_are_refused_one_by_one(salesfo
         FieldUpdate(LEADS[3], {SCORE: "high"}),
         *_updates([LEADS[4]]),
     ]
-    codes = [result.error_code for result in salesforce.crm.update(updates)]
+    codes = [result.error_code for result in _update(salesforce.crm, updates)]
     assert codes == ["CANNOT_UPDATE_CONVERTED_LEAD", "ENTITY_IS_DELETED", "STRING_TOO_LONG", "INVALID_TYPE_ON_FIELD_IN_RECORD", ""]
 
 
 def test_locked_rows_are_tried_again_one_at_a_time(salesforce: Salesforce) -> None:
     salesforce.org.faults.locked_share = 0.3
-    results = salesforce.crm.update(_updates(LEADS[:40]))
+    results = _update(salesforce.crm, _updates(LEADS[:40]))
     assert sum(result.ok for result in results) > 35
     assert all(result.retryable and result.error_code == "UNABLE_TO_LOCK_ROW" for result in results if not result.ok)
 
 
 def test_an_unknown_field_refuses_the_call_by_name(salesforce: Salesforce) -> None:
     with pytest.raises(CrmRefused, match="Nope__c"):
-        salesforce.crm.update([FieldUpdate(LEADS[0], {"Nope__c": 1})])
+        _update(salesforce.crm, [FieldUpdate(LEADS[0], {"Nope__c": 1})])
 
 
-def test_a_server_in_trouble_or_a_spent_quota_is_to_be_called_later(salesforce: Salesforce) -> None:
-    salesforce.org.faults.unavailable_calls = 1
+def test_a_short_burst_of_503_is_waited_out_and_a_long_one_is_to_be_called_later(salesforce: Salesforce) -> None:
+    salesforce.org.faults.unavailable_calls = 2
+    assert salesforce.crm.leads(LEADS[:1])
+    salesforce.org.faults.unavailable_calls = 3
     with pytest.raises(CrmUnavailable, match="503"):
         salesforce.crm.leads(LEADS[:1])
-    assert salesforce.crm.leads(LEADS[:1])
+
+
+def test_a_spent_quota_is_to_be_called_later_and_not_asked_again_at_once(salesforce: Salesforce) -> None:
+    salesforce.crm.leads(LEADS[:1])
     salesforce.org.daily_limit = salesforce.org.calls
     with pytest.raises(CrmUnavailable, match="REQUEST_LIMIT_EXCEEDED"):
-        salesforce.crm.update(_updates(LEADS[:1]))
+        salesforce.crm.leads(LEADS[:1])
+    salesforce.org.daily_limit = 100_000
+    with pytest.raises(CrmUnavailable, match="API calls today"):
+        salesforce.crm.leads(LEADS[:1])
+
+
+def test_we_stop_at_our_share_of_the_daily_quota_and_look_again_later(salesforce: Salesforce) -> None:
+    salesforce.org.daily_limit = 10
+    for _ in range(8):
+        salesforce.crm.leads(LEADS[:1])
+    with pytest.raises(CrmUnavailable, match="has used 8 of its 10 API calls today; we stop at 80%"):
+        salesforce.crm.leads(LEADS[:1])
+    assert salesforce.org.calls == 8
+    now = [0.0]
+    quota = Quota(0.5, believed_seconds=900, now=lambda: now[0])
+    quota.read("api-usage=5/10")
+    with pytest.raises(CrmUnavailable):
+        quota.check()
+    now[0] = 901
+    quota.check()
+
+
+def test_a_write_whose_answer_was_lost_is_not_repeated_blindly(salesforce: Salesforce) -> None:
+    salesforce.org.faults.reset_writes = 1
+    with pytest.raises(CrmUnavailable, match="did not answer"):
+        _update(salesforce.crm, _updates(LEADS[:3]))
+    assert len(salesforce.org.write_log) == 3
+    assert [lead.values[BAND] for lead in salesforce.crm.leads(LEADS[:3], [BAND])] == ["Hot"] * 3
+
+
+def test_a_stalled_server_is_given_up_after_the_policy_s_time(salesforce: Salesforce) -> None:
+    salesforce.org.faults = Faults(slow_seconds=0.6, slow_calls=1)
+    hasty = SalesforceCrm(salesforce.settings, POLICY.model_copy(update={"timeout_seconds": 0.2}))
+    with pytest.raises(CrmUnavailable, match="did not answer"):
+        hasty.leads(LEADS[:1])
+    assert hasty.leads(LEADS[:1])
+    hasty.close()
+
+
+def test_contacts_since_a_watermark_come_oldest_modification_first(crm: Crm, request: pytest.FixtureRequest) -> None:
+    entered, modified = parse_instant("2025-09-02T08:00:00Z"), parse_instant("2025-09-02T08:00:05Z")
+    late = CrmContact(LEADS[1], 1001, entered, modified + timedelta(minutes=1))
+    early = CrmContact(LEADS[2], 1002, entered, modified)
+    old = CrmContact(LEADS[3], 1003, entered - timedelta(days=200), modified)
+    before = CrmContact(LEADS[4], 1004, entered, modified - timedelta(minutes=1))
+    if isinstance(crm, FakeCrm):
+        crm.entered = [late, early, old, before]
+    else:
+        org = request.getfixturevalue("salesforce").org
+        for each in (late, early, old, before):
+            stamps = {POLICY.contacted_at_field: each.stage_entered_at, "SystemModstamp": each.modified_at}
+            org.leads[each.lead_id] |= {name: at.strftime("%Y-%m-%dT%H:%M:%S.000+0000") for name, at in stamps.items()}
+    assert crm.contacts(modified, entered - timedelta(days=90)) == [early, late]
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # simple-salesforce says more of an unapproved user
@@ -168,7 +232,7 @@ def test_above_the_threshold_a_bulk_job_answers_for_each_record(salesforce: Sale
     updates = [
         FieldUpdate(lead, {BAND: "Hot", SCORE: 512, REASONS: 'a, "quoted"\nreason' if n else None}) for n, lead in enumerate(LEADS[:12])
     ]
-    results = small.update([*updates, *_updates([stranger])])
+    results = _update(small, [*updates, *_updates([stranger])])
     assert [r.lead_id for r in results] == [*LEADS[:12], stranger]
     assert {r.lead_id: r.error_code for r in results if not r.ok} == {
         LEADS[3]: "CANNOT_UPDATE_CONVERTED_LEAD",
@@ -178,5 +242,29 @@ def test_above_the_threshold_a_bulk_job_answers_for_each_record(salesforce: Sale
     assert salesforce.org.leads[LEADS[1]][REASONS] == 'a, "quoted"\nreason'
     assert salesforce.org.leads[LEADS[1]][SCORE] == 512
     assert salesforce.org.leads[LEADS[1]]["OwnerId"] == OWNER
-    assert small._salesforce is not None
-    small._salesforce.session.close()
+    small.close()
+
+
+def test_a_session_that_expires_within_a_bulk_job_goes_on_with_the_same_job(salesforce: Salesforce) -> None:
+    small = SalesforceCrm(salesforce.settings, POLICY.model_copy(update={"bulk_threshold": 10}))
+    salesforce.org.faults.expire_share = 0.3
+    assert all(result.ok for result in _update(small, _updates(LEADS[:20])))
+    assert len(salesforce.org.write_log) == 20
+    small.close()
+
+
+def test_a_bulk_job_that_does_not_end_in_time_is_aborted_and_its_records_are_put_off(salesforce: Salesforce) -> None:
+    salesforce.org.faults.stuck_jobs = True
+    hasty = SalesforceCrm(salesforce.settings, POLICY.model_copy(update={"bulk_threshold": 10, "bulk_timeout_seconds": 0.5}))
+    results = _update(hasty, _updates(LEADS[:12]))
+    assert {(result.error_code, result.retryable) for result in results} == {("UNPROCESSED", True)}
+    assert salesforce.org.write_log == []
+    hasty.close()
+
+
+def test_an_empty_text_empties_the_field_also_in_bulk(salesforce: Salesforce) -> None:
+    _update(salesforce.crm, [FieldUpdate(lead, {REASONS: "told before"}) for lead in LEADS[:12]])
+    small = SalesforceCrm(salesforce.settings, POLICY.model_copy(update={"bulk_threshold": 10}))
+    _update(small, [FieldUpdate(lead, {REASONS: ""}) for lead in LEADS[:12]])
+    assert {salesforce.org.leads[lead][REASONS] for lead in LEADS[:12]} == {None}
+    small.close()

@@ -144,8 +144,8 @@ def test_standing_is_the_latest_champion_score_beside_the_last_receipt(built: Bu
     ledger.file([receipt, replace(receipt, run_id="r2", attempted_at=NOON + timedelta(hours=1), written='{"a": 2}'), failed])
     stood = {standing.lead_id: standing for standing in ledger.standing(["stand", "alone", "nobody"])}
     assert set(stood) == {"stand", "alone"}
-    assert (stood["stand"].band, stood["stand"].as_of, stood["stand"].last_written) == ("Hot", later, '{"a": 2}')
-    assert (stood["alone"].last_status, stood["alone"].last_written) == (None, None)
+    assert (stood["stand"].band, stood["stand"].as_of, stood["stand"].last_sent) == ("Hot", later, '{"a": 2}')
+    assert (stood["alone"].last_status, stood["alone"].last_sent) == (None, None)
 
 
 def test_columns_and_the_lack_of_a_table_are_told(built: Built) -> None:

@@ -1,10 +1,11 @@
 """Small honest stand-ins for the ports. The contract suites run on them too, so that they cannot drift."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from shared.errors import ObjectMissing, PreconditionFailed, TopicUnavailable, Unauthorized
-from shared.ports import Blob, CrmLead, FieldUpdate, UpdateResult
+from shared.errors import CrmUnavailable, ObjectMissing, PreconditionFailed, TopicUnavailable, Unauthorized
+from shared.ports import Blob, CrmContact, CrmLead, FieldUpdate, UpdateResult
 
 
 class FakeObjects:
@@ -51,28 +52,46 @@ class FakeTopic:
 
 @dataclass
 class FakeCrm:
-    """Leads and the fields written to them. `answers` overrides the result of a lead's next updates, in order."""
+    """Leads and the fields written to them. `answers` overrides the result of a lead's next updates, in order.
+
+    Updates are answered in pages of `page`; after `down_after` pages it breaks down.
+    """
 
     records: dict[str, CrmLead]
-    fields: frozenset[str]
+    fields: dict[str, int]
     written: list[FieldUpdate] = field(default_factory=list)
     answers: dict[str, list[UpdateResult]] = field(default_factory=dict)
+    entered: list[CrmContact] = field(default_factory=list)
+    page: int = 200
+    down_after: int | None = None
 
-    def leads(self, lead_ids: Sequence[str]) -> list[CrmLead]:
-        return [self.records[lead_id] for lead_id in lead_ids if lead_id in self.records]
+    def leads(self, lead_ids: Sequence[str], fields: Sequence[str] = ()) -> list[CrmLead]:
+        found = (self.records[lead_id] for lead_id in lead_ids if lead_id in self.records)
+        return [replace(lead, values={name: lead.values.get(name) for name in fields}) for lead in found]
 
-    def update(self, updates: Sequence[FieldUpdate]) -> list[UpdateResult]:
-        return [self._update(update) for update in updates]
+    def update(self, updates: Sequence[FieldUpdate]) -> Iterator[list[UpdateResult]]:
+        for number, start in enumerate(range(0, len(updates), self.page)):
+            if number == self.down_after:
+                raise CrmUnavailable("Salesforce is down.")
+            yield [self._update(update) for update in updates[start : start + self.page]]
 
-    def writable_fields(self) -> frozenset[str]:
+    def writable_fields(self) -> Mapping[str, int]:
         return self.fields
+
+    def contacts(self, modified_since: datetime, entered_since: datetime) -> list[CrmContact]:
+        found = (c for c in self.entered if c.modified_at >= modified_since and c.stage_entered_at >= entered_since)
+        return sorted(found, key=lambda contact: contact.modified_at)
 
     def _update(self, update: FieldUpdate) -> UpdateResult:
         if self.answers.get(update.lead_id):
             return self.answers[update.lead_id].pop(0)
         if update.lead_id not in self.records:
             return UpdateResult(update.lead_id, "INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+        if self.records[update.lead_id].is_converted:
+            return UpdateResult(update.lead_id, "CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
         self.written.append(update)
+        before = self.records[update.lead_id]
+        self.records[update.lead_id] = replace(before, values={**before.values, **update.values})
         return UpdateResult(update.lead_id)
 
 

@@ -1,7 +1,7 @@
 """The use cases on a real warehouse and registry, with fakes for what is far away."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from shared.ledger import Ledger
 from shared.model.artifact import pack
 from shared.model.registry import ChampionCache, Registry
 from shared.ports import CrmLead
+from shared.score import LedgerRow
 from tests.conftest import Trained
 from tests.fakes import FakeCrm, FakeTopic
 
@@ -67,9 +68,20 @@ def house(trained: Trained, tmp_path: Path) -> Iterator[House]:
     clock, topic = SteppedClock(world.matured_by), FakeTopic()
     scoring_policy, salesforce_policy = policies.scoring(ROOT / "policies"), policies.salesforce(ROOT / "policies")
     records = {change.lead_id: CrmLead(change.lead_id, change.crd, is_converted=False) for change in changes}
-    crm = FakeCrm(records, frozenset(salesforce_policy.fields.model_dump().values()))
+    crm = FakeCrm(records, dict.fromkeys(salesforce_policy.fields.model_dump().values(), 255))
     ledger = Ledger(warehouse)
     champions = ChampionCache(Registry(DirectoryObjects(world.objects)), clock, timedelta(seconds=30))
     scoring = Scoring(clock, warehouse, ledger, champions, topic, crm, scoring_policy, Batches(warehouse))
     yield House(world, warehouse, clock, topic, crm, scoring, Syncing(clock, ledger, crm, topic, salesforce_policy), changes)
     warehouse.close()
+
+
+def rescore(house: House, lead: str, *, days: int = 1, band: str | None = None, probability: float = 0) -> None:
+    """The lead's latest score once more, as of another day; `probability` is added."""
+    rows = [LedgerRow(*row) for row in house.rows("scores.ledger") if row[0] == lead]  # type: ignore[arg-type]
+    row = max(rows, key=lambda each: each.as_of)
+    shift = timedelta(days=days)
+    entered = row.stage_entered_at + min(shift, timedelta(0))
+    house.clock.step(timedelta(hours=1))
+    again = replace(row, stage_entered_at=entered, as_of=row.as_of + shift, scored_at=house.clock.now(), band=band or row.band)
+    Ledger(house.warehouse).record([replace(again, probability=row.probability + probability)], [])

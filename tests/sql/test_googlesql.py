@@ -22,7 +22,8 @@ from shared.adapters.duckdb import googlesql_to_duckdb
 from shared.asof.cardinality import duplicates
 from shared.asof.compile import served
 from shared.asof.contract import load_contract
-from shared.asof.labels import labels, open_leads
+from shared.asof.labels import labels, open_leads, scored_leads
+from shared.asof.seen import seen
 from shared.ports import ParamType, Query
 from shared.sql import FOLDER
 from shared.tables import all_tables
@@ -84,7 +85,14 @@ def _queries() -> Iterator[Query]:
     yield from (sql.load(path.parent.name) for path in sorted(FOLDER.glob("*/query.sql")))
     for path in sorted(CONTRACTS.glob("*.yaml")):
         contract = load_contract(path)
-        yield from (served(contract), labels(contract), open_leads(contract), _mature_vectors(contract))
+        yield from (
+            served(contract),
+            labels(contract),
+            open_leads(contract),
+            scored_leads(contract),
+            seen(contract),
+            _mature_vectors(contract),
+        )
         yield from (replace(duplicates(contract, source), name=f"duplicates_{name}") for name, source in contract.sources.items())
     advisor = load_contract(CONTRACTS / "advisor.yaml")
     for group in advisor.groups:

@@ -25,10 +25,20 @@ told AS (
   SELECT
     lead_id,
     status,
+    attempted_at,
     written
   FROM `scores.sync_receipts`
   WHERE lead_id IN UNNEST(@lead_ids)
-    AND status IN ('written', 'skipped')
+    AND status IN ('written', 'cleared', 'reverted', 'skipped')
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY lead_id ORDER BY attempted_at DESC) = 1
+),
+taken AS (
+  SELECT
+    lead_id,
+    written
+  FROM `scores.sync_receipts`
+  WHERE lead_id IN UNNEST(@lead_ids)
+    AND status IN ('written', 'cleared', 'reverted')
   QUALIFY ROW_NUMBER() OVER (PARTITION BY lead_id ORDER BY attempted_at DESC) = 1
 )
 SELECT
@@ -44,7 +54,11 @@ SELECT
   latest.action,
   latest.reasons,
   told.status AS last_status,
-  told.written AS last_written
+  told.attempted_at AS last_at,
+  told.written AS last_sent,
+  taken.written AS shown
 FROM latest
 LEFT JOIN told
   ON told.lead_id = latest.lead_id
+LEFT JOIN taken
+  ON taken.lead_id = latest.lead_id
