@@ -3,9 +3,11 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from functions.wiring import App
+from ops.rescore import last_scored
 from sandbox.world import open_world
 from shared import config
 from shared.adapters.directory import DirectoryObjects
@@ -28,3 +30,8 @@ def warehouse(world: Path) -> Iterator[Warehouse]:
     else:
         with open_world(world.resolve()).reading() as found:
             yield found
+
+
+def present(world: Path, warehouse: Warehouse) -> datetime:
+    """Now; in a replayed world the last instant anything was scored about, or else its cutoff."""
+    return datetime.now(UTC) if _in_cloud() else last_scored(warehouse, open_world(world.resolve()).known_by)
