@@ -18,6 +18,7 @@ from ops.training import promote, registry, train_and_register
 from sandbox.world import World, events, make_market_world
 from shared import policies
 from shared.adapters.duckdb import DuckDBWarehouse
+from shared.batches import Batches
 from shared.clock import SteppedClock
 from shared.config import ROOT
 from shared.ledger import Ledger
@@ -56,14 +57,15 @@ def serve(world: World, warehouse: DuckDBWarehouse) -> int:
     """How many vectors were served: the first leads one by one at their contact, the others in pages of a nightly batch."""
     clock, crm = SteppedClock(world.matured_by), FakeCrm(dict[str, CrmLead](), frozenset())
     champions = ChampionCache(registry(world.path), clock, timedelta(days=1))
-    scoring = Scoring(clock, warehouse, Ledger(warehouse), champions, FakeTopic(), crm, policies.scoring(ROOT / "policies"))
+    policy, ledger = policies.scoring(ROOT / "policies"), Ledger(warehouse)
+    scoring = Scoring(clock, warehouse, ledger, champions, FakeTopic(), crm, policy, Batches(warehouse))
     changes = [c for c in events(replace(world, known_by=START), warehouse) if c.crd is not None and c.crd < FIRST_UNKNOWN_CRD][:SERVED]
     for change in track(changes[:ONE_BY_ONE], "serving stage changes", console=console):
         score_lead(change, scoring)
     pages = [changes[start : start + PAGE] for start in range(ONE_BY_ONE, len(changes), PAGE)]
     for number, page in enumerate(track(pages, "serving pages of the nightly batch", console=console)):
         leads = tuple(AskedLead(lead_id=c.lead_id, crd=c.crd, stage_entered_at=c.stage_entered_at) for c in page)
-        score_page(PageMessage(run_id=f"night-{number}", as_of=page[-1].stage_entered_at, leads=leads), scoring)
+        score_page(PageMessage(run_id=f"night-{number}", page=0, as_of=page[-1].stage_entered_at, leads=leads), scoring)
     return int(str(warehouse.query(Query("served", "SELECT COUNT(*) AS n FROM `scores.feature_log`")).values[0][0]))
 
 
