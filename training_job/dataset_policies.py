@@ -93,17 +93,20 @@ def compare_policies(warehouse: BulkWarehouse, contract: Contract, known_by: dat
     _require_positives(train, later)
     say("drift of each feature")
     drift = value_drift(rows, today, contract)
-    free, margins = policy.model_copy(update={"xgboost": {**policy.xgboost, "min_child_weight": FREE_CHILD_WEIGHT}}), {}
+    ranked = {}
     for name, matrix in _policies(rows, today, contract, known_by):
         say(f"policy {name}")
-        fitted_on, judged_on = replace(rows, matrix=matrix).split(split, gap_days)
-        predictor = fit_xgboost(plain(fitted_on.matrix, fitted_on.outcome, free.seed), free).predictor
-        margins[name] = (predictor.margins(judged_on.matrix), predictor.margins(later.matrix))
-    outcome, period = later.outcome, week_of(later.contacted_at)
-    ranked = {name: tuple(Ranked.of(each, outcome) for each in pair) for name, pair in margins.items()}
-    served = {name: realised for name, (_, realised) in ranked.items()}
-    verdicts = tuple(_verdict(name, ranked[name][0], served[name], served["as_of"], (outcome, period)) for name in ranked)
-    return Comparison(split, len(train), len(later), int(outcome.sum()), verdicts, drift)
+        ranked[name] = _ranked(*replace(rows, matrix=matrix).split(split, gap_days), later, policy)
+    judged = (later.outcome, week_of(later.contacted_at))
+    verdicts = tuple(_verdict(name, own, real, ranked["as_of"][1], judged) for name, (own, real) in ranked.items())
+    return Comparison(split, len(train), len(later), int(later.outcome.sum()), verdicts, drift)
+
+
+def _ranked(train: Dataset, own: Dataset, served: Dataset, policy: TrainingPolicy) -> tuple[Ranked, Ranked]:
+    """The later leads by a model fitted on `train`: with the values the policy's own table has, and with those production had."""
+    free = policy.model_copy(update={"xgboost": {**policy.xgboost, "min_child_weight": FREE_CHILD_WEIGHT}})
+    predictor = fit_xgboost(plain(train.matrix, train.outcome, free.seed), free).predictor
+    return Ranked.of(predictor.margins(own.matrix), own.outcome), Ranked.of(predictor.margins(served.matrix), served.outcome)
 
 
 def _split(warehouse: BulkWarehouse, contract: Contract, known_by: datetime) -> datetime:
@@ -135,8 +138,8 @@ def _require_positives(*sides: Dataset) -> None:
 def _policies(rows: Dataset, today: Matrix, contract: Contract, known_by: datetime) -> Iterator[tuple[str, Matrix]]:
     then, features = rows.matrix, {feature.name: feature for feature in contract.usable}
     owners = [features[name] for name in np.array(rows.schema.names)[rows.schema.owner]]
-    mutable = np.array([touches(contract, feature, lambda f: f.kind == "mutable") for feature in owners])
-    money = np.array([touches(contract, feature, lambda f: f.is_financial) for feature in owners])
+    mutable = np.array([_touches(contract, feature, lambda f: f.kind == "mutable") for feature in owners])
+    money = np.array([_touches(contract, feature, lambda f: f.is_financial) for feature in owners])
     old = rows.contacted_at < np.datetime64((known_by - timedelta(days=OLD_DAYS)).replace(tzinfo=None))
     yield "as_of", then
     yield "current", today
@@ -144,7 +147,7 @@ def _policies(rows: Dataset, today: Matrix, contract: Contract, known_by: dateti
     yield "financials_current", np.where(money[None, :], today, then)
 
 
-def touches(contract: Contract, feature: Feature, what: Callable[[Feature], bool]) -> bool:
+def _touches(contract: Contract, feature: Feature, what: Callable[[Feature], bool]) -> bool:
     """Whether the feature, or anything it is computed from, is of that sort."""
     return any(what(each) for each in contract.closure([feature]))
 
