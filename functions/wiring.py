@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
+from functions.catch_up import CatchingUp
 from functions.delivery import Delivery
-from functions.receive_stage_change import Ingress
+from functions.receive_stage_change import Ingress, OutboundSource
 from functions.score_lead import Scoring
 from functions.sync_all import Scope
 from functions.sync_scores import Syncing
@@ -28,6 +29,7 @@ class App:
     ingress: Ingress
     scoring: Scoring
     syncing: Syncing
+    catching_up: CatchingUp
     registry: Registry
 
     def scope(self, as_of: datetime | None) -> Scope:
@@ -49,11 +51,16 @@ def build(settings: Settings) -> App:
     ledger = Ledger(warehouse)
     registry = Registry(objects)
     champions = ChampionCache(registry, clock, timedelta(seconds=settings.champion_ttl_seconds))
+    organization = settings.salesforce.organization_id
+    outbound = OutboundSource(organization, salesforce_policy.crd_field, salesforce_policy.contacted_at_field)
     return App(
         delivery=Delivery(OidcVerifier(settings.push), topic, settings.max_delivery_attempts),
-        ingress=Ingress(topic, settings.ingress_secret, scoring_policy.stage),
+        ingress=Ingress(topic, settings.ingress_secret, scoring_policy.stage, outbound),
         scoring=Scoring(clock, warehouse, ledger, champions, topic, crm, scoring_policy),
         syncing=Syncing(clock, ledger, crm, topic, salesforce_policy),
+        catching_up=CatchingUp(
+            clock, crm, ledger, objects, topic, salesforce_policy.catch_up, scoring_policy.stage, scoring_policy.open_days
+        ),
         registry=registry,
     )
 

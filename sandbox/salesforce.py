@@ -21,6 +21,7 @@ from flask.typing import ResponseReturnValue
 from sandbox import keys, soql
 from sandbox.bulk import bulk_routes
 from sandbox.org import Faults, Org, Record, lead_fields, now
+from sandbox.outbound import ORGANIZATION, SOAP_HEADERS, outbound_message
 from sandbox.server import serve
 from shared import policies
 from shared.config import ROOT
@@ -245,8 +246,7 @@ def _sandbox_routes(app: Flask, org: Org, flow_url: str, flow_secret: str) -> No
             return {"error": f"no lead {event['lead_id']}"}, 404
         lead.update({"Status": event["stage"], "Stage_Entered_Contacting__c": event["stage_entered_at"], "SystemModstamp": now()})
         try:
-            answer = session.post(flow_url, json={**event, "source": "flow"}, timeout=_CALLOUT_TIMEOUT_SECONDS)
-            return answer.json(), answer.status_code
+            return _tell(session, flow_url, flow_secret, event, lead)
         except requests.RequestException as fault:
             return {"error": f"the flow's callout failed: {fault}"}, 502
 
@@ -254,6 +254,19 @@ def _sandbox_routes(app: Flask, org: Org, flow_url: str, flow_secret: str) -> No
     def convert(lead_id: str) -> ResponseReturnValue:
         org.leads[lead_id]["IsConverted"] = True
         return "", 204
+
+
+def _tell(session: requests.Session, url: str, secret: str, event: Record, lead: Record) -> ResponseReturnValue:
+    """As a Flow's callout; on request as an outbound message, or not at all: what `catch_up` is for."""
+    via = event.pop("via", "flow")
+    if via == "nothing":
+        return {"done": "nobody was told"}
+    if via == "outbound_message":
+        body = outbound_message(ORGANIZATION, [(str(event["event_id"]), lead)])
+        answer = session.post(f"{url}/{secret}", data=body, headers=SOAP_HEADERS, timeout=_CALLOUT_TIMEOUT_SECONDS)
+        return {"ack": answer.text}, answer.status_code
+    answer = session.post(url, json={**event, "source": "flow"}, timeout=_CALLOUT_TIMEOUT_SECONDS)
+    return answer.json(), answer.status_code
 
 
 def read_leads(path: Path) -> dict[str, Record]:

@@ -19,9 +19,9 @@ from tests.functional.conftest import House, rescore
 
 
 def _story(house: House, lead: str) -> Story:
-    delivery = Delivery(FakeVerifier(), house.topic, 5)
+    delivery, ingress = Delivery(FakeVerifier(), house.topic, 5), Ingress(house.topic, "s", "Contacted")
     registry = Registry(DirectoryObjects(house.world.objects))
-    return tell(lead, App(delivery, Ingress(house.topic, "s", "Contacted"), house.scoring, house.syncing, registry))
+    return tell(lead, App(delivery, ingress, house.scoring, house.syncing, house.catching_up(), registry))
 
 
 def test_the_story_holds_the_score_its_rows_its_model_and_the_answer(house: House) -> None:
