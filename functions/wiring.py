@@ -17,10 +17,21 @@ from shared.clock import SystemClock
 from shared.config import Settings
 from shared.ledger import Ledger
 from shared.model.registry import ChampionCache, Registry
-from shared.ports import Objects, Topic, Warehouse
+from shared.ports import Clock, Crm, Objects, Topic, Warehouse
 
 _IDLE_SECONDS = 0.3
 """On a laptop the warehouse is let go when nothing happens, so that the command line can read it meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """An adapter for each port."""
+
+    clock: Clock
+    warehouse: Warehouse
+    objects: Objects
+    topic: Topic
+    crm: Crm
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,23 +55,24 @@ def app() -> App:
 
 
 def build(settings: Settings) -> App:
-    clock = SystemClock()
     warehouse, objects, topic = _local(settings) if settings.backend == "local" else _gcp(settings)
-    scoring_policy, salesforce_policy = policies.scoring(settings.policies), policies.salesforce(settings.policies)
-    crm = SalesforceCrm(settings.salesforce, salesforce_policy)
-    ledger = Ledger(warehouse)
-    registry = Registry(objects)
+    crm = SalesforceCrm(settings.salesforce, policies.salesforce(settings.policies))
+    return assemble(settings, Outside(SystemClock(), warehouse, objects, topic, crm))
+
+
+def assemble(settings: Settings, outside: Outside) -> App:
+    """The use cases on these adapters."""
+    clock, warehouse, objects, topic, crm = outside.clock, outside.warehouse, outside.objects, outside.topic, outside.crm
+    scoring, salesforce = policies.scoring(settings.policies), policies.salesforce(settings.policies)
+    ledger, registry = Ledger(warehouse), Registry(objects)
     champions = ChampionCache(registry, clock, timedelta(seconds=settings.champion_ttl_seconds))
-    organization = settings.salesforce.organization_id
-    outbound = OutboundSource(organization, salesforce_policy.crd_field, salesforce_policy.contacted_at_field)
+    outbound = OutboundSource(settings.salesforce.organization_id, salesforce.crd_field, salesforce.contacted_at_field)
     return App(
         delivery=Delivery(OidcVerifier(settings.push), topic, settings.max_delivery_attempts),
-        ingress=Ingress(topic, settings.ingress_secret, scoring_policy.stage, outbound),
-        scoring=Scoring(clock, warehouse, ledger, champions, topic, crm, scoring_policy),
-        syncing=Syncing(clock, ledger, crm, topic, salesforce_policy),
-        catching_up=CatchingUp(
-            clock, crm, ledger, objects, topic, salesforce_policy.catch_up, scoring_policy.stage, scoring_policy.open_days
-        ),
+        ingress=Ingress(topic, settings.ingress_secret, scoring.stage, outbound),
+        scoring=Scoring(clock, warehouse, ledger, champions, topic, crm, scoring),
+        syncing=Syncing(clock, ledger, crm, topic, salesforce),
+        catching_up=CatchingUp(clock, crm, ledger, objects, topic, salesforce.catch_up, scoring.stage, scoring.open_days),
         registry=registry,
     )
 

@@ -60,10 +60,11 @@ def _guard(app: Flask, org: Org) -> None:
     def before() -> ResponseReturnValue | None:
         if not request.path.startswith("/services/data"):
             return None
-        _stall(org)
-        if _one_of(org, "unavailable_calls") or org.happens(org.faults.unavailable_share):
+        if org.strikes("slow_calls"):
+            time.sleep(org.faults.slow_seconds)
+        if org.strikes("unavailable_calls") or org.strikes("unavailable_share"):
             return error(503, "SERVER_UNAVAILABLE", "The server is temporarily unavailable.")
-        if org.faults.expire_sessions or org.happens(org.faults.expire_share):
+        if org.faults.expire_sessions or org.strikes("expire_share"):
             org.faults.expire_sessions = False
             org.sessions.clear()
         if request.headers.get("Authorization", "").removeprefix("Bearer ") not in org.sessions:
@@ -75,25 +76,11 @@ def _guard(app: Flask, org: Org) -> None:
 
     @app.after_request
     def after(answer: Response) -> Response:
-        if request.method in {"PATCH", "PUT"} and answer.status_code < 300 and _one_of(org, "reset_writes"):
+        if request.method in {"PATCH", "PUT"} and answer.status_code < 300 and org.strikes("reset_writes"):
             connection: socket.socket = request.environ.get("gunicorn.socket") or request.environ["werkzeug.socket"]
             connection.shutdown(socket.SHUT_RDWR)
         answer.headers["Sforce-Limit-Info"] = f"api-usage={org.calls}/{org.daily_limit}"
         return answer
-
-
-def _stall(org: Org) -> None:
-    """`slow_calls` counts the calls that are slow; without it all of them are."""
-    if org.faults.slow_seconds and (org.faults.slow_calls is None or _one_of(org, "slow_calls")):
-        time.sleep(org.faults.slow_seconds)
-
-
-def _one_of(org: Org, fault: str) -> bool:
-    """Use up one of a counted fault, if any are left."""
-    with org.lock:
-        left = int(getattr(org.faults, fault))
-        setattr(org.faults, fault, max(0, left - 1))
-    return left > 0
 
 
 def _login_routes(app: Flask, org: Org, login_key: str) -> None:
