@@ -47,6 +47,9 @@ emulators: ## Install the BigQuery emulator for its wire tests (needs Python 3.1
 bench: $(VENV)/.dev ## Measure, each path beside the reference way
 	@$(BIN)/python -m tests.bench
 
+bench-asof: $(VENV)/.dev ## Asks to vectors, up to a million, beside pandas; one ask against half a million advisors
+	@$(BIN)/python -m tests.bench.asof
+
 bench-audit: $(VENV)/.dev ## Is every planted leak found, and none where there is none?
 	@$(BIN)/python -m tests.bench.audit
 
@@ -55,6 +58,9 @@ bundle: $(VENV)/.local ## The functions' source as one zip, the same bytes for t
 
 boot: bundle ## Boot every entry point of the bundle alone, in an empty environment
 	@$(BIN)/python -m deploy.boot "$$(cat build/bundle.path)"
+
+bench-gate: $(VENV)/.dev ## How often the gate ships equal models, and a better one, beside "higher wins"
+	@$(BIN)/python -m tests.bench.gate
 
 lock: ## Compile requirements/*.in to *.txt with hashes
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet pip-tools
@@ -83,4 +89,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@touch $@
 
 
-.PHONY: help emulators install demo serve test check bench bench-audit bundle boot lock clean
+.PHONY: help emulators install demo serve test check bench bench-asof bench-audit bench-gate bundle boot lock clean

@@ -16,6 +16,7 @@ from shared.lead import Ask, StageChange, lead_id
 
 MAX_BODY_BYTES = 1_000_000
 MAX_NOTIFICATIONS = 100
+MAX_SYNC_LEADS = 10_000
 
 M = TypeVar("M", bound="_Message")
 
@@ -68,7 +69,7 @@ class StageChangeMessage(_Message):
 class ScoredMessage(_Message):
     """These leads have a new score in the ledger."""
 
-    lead_ids: Annotated[tuple[LeadId, ...], Field(min_length=1, max_length=1000)]
+    lead_ids: Annotated[tuple[LeadId, ...], Field(min_length=1, max_length=MAX_SYNC_LEADS)]
 
 
 class AskedLead(_Message):
@@ -81,6 +82,7 @@ class PageMessage(_Message):
     """One page of a batch run."""
 
     run_id: Annotated[str, Field(min_length=1, max_length=200)]
+    page: Annotated[int, Field(ge=0)]
     as_of: Instant
     leads: Annotated[tuple[AskedLead, ...], Field(min_length=1, max_length=1000)]
 

@@ -1,35 +1,26 @@
 """The nightly batch: every open lead whose score is missing, stale or from an older model, in pages of messages."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TypeVar
+from time import perf_counter
 
+from functions.finish_batch import finish_if_over
 from functions.messages import BatchCommand, PageMessage
-from functions.score_lead import LEAD_SCORED, Scoring
+from functions.score_lead import Scoring
 from shared.asks import Vector, answer
 from shared.asof.labels import OpenLead, open_leads
+from shared.batches import BatchPage, BatchRun
 from shared.clock import isoformat
 from shared.errors import Terminal
-from shared.log import log
+from shared.log import about, log, timed
 from shared.model.artifact import Artifact
 from shared.model.scorer import judge
-from shared.score import Asked, Judgement, feature_log_row, ledger_row
+from shared.score import Asked, Judgement, Scored, rows, scored
 
 SCORE_PAGE = "score-page"
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class BatchReport:
-    """How many open leads there were, how many of them are to be scored, and in how many pages."""
-
-    run_id: str
-    open: int
-    to_score: int
-    pages: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,44 +32,71 @@ class PageReport:
     not_scored: int
 
 
-def plan_batch(command: BatchCommand, scoring: Scoring) -> BatchReport:
-    """Publish the pages of leads to score, and announce the others so that the sync heals what Salesforce missed."""
-    model = scoring.champions.get()
-    as_of = command.as_of or scoring.clock.now()
-    since = as_of - timedelta(days=scoring.policy.open_days)
-    rows = scoring.warehouse.query(open_leads(model.contract), known_by=as_of, since=since, model_version=model.version)
-    leads = rows.into(OpenLead)
+def plan_batch(command: BatchCommand, scoring: Scoring) -> BatchRun:
+    """Publish the pages of leads to score, page by page as the warehouse tells them.
+
+    Planned again, after a crash or by Scheduler's retry, only what has no score yet is published again. The page that
+    is scored last ends the run: it measures drift and announces every open lead to the sync.
+    """
+    model, now = scoring.champions.get(), scoring.clock.now()
+    as_of = command.as_of or now
     stale_days = scoring.policy.stale_after_days if command.stale_after_days is None else command.stale_after_days
-    due, fresh = _split(leads, as_of - timedelta(days=stale_days) if stale_days else None)
-    run_id = f"nightly-{isoformat(as_of)}-{model.version}"
-    pages = list(_pages(due, scoring.policy.page_size))
-    for number, page in enumerate(pages):
-        scoring.topic.publish(SCORE_PAGE, _page_body(run_id, as_of, page), {"run_id": run_id, "page": str(number)})
-    for page in _pages(fresh, scoring.policy.page_size):
-        _announce(scoring, [lead.lead_id for lead in page], run_id)
-    report = BatchReport(run_id, len(leads), len(due), len(pages))
-    log.info("batch_planned", run_id=run_id, open=report.open, to_score=report.to_score, pages=report.pages)
-    return report
+    stale_before = as_of - timedelta(days=stale_days) if stale_days else None
+    run_id = f"nightly-{isoformat(now)}"
+    asked = {"known_by": as_of, "since": as_of - timedelta(days=scoring.policy.open_days), "model_version": model.version}
+    open_, due, pages = 0, 0, 0
+    waiting: list[OpenLead] = []
+    for part in scoring.warehouse.pages(open_leads(model.contract), scoring.policy.page_size, **asked):
+        leads = part.into(OpenLead)
+        open_ += len(leads)
+        waiting += [lead for lead in leads if _is_due(lead, stale_before)]
+        while len(waiting) >= scoring.policy.page_size:
+            page, waiting = waiting[: scoring.policy.page_size], waiting[scoring.policy.page_size :]
+            _publish(scoring, run_id, pages, as_of, page)
+            due, pages = due + len(page), pages + 1
+    if waiting:
+        _publish(scoring, run_id, pages, as_of, waiting)
+        due, pages = due + len(waiting), pages + 1
+    run = BatchRun(run_id, now, as_of, model.version, open_, due, pages)
+    scoring.batches.planned(run)
+    log.info("batch_planned", run_id=run_id, model_version=model.version, open=open_, to_score=due, pages=pages)
+    finish_if_over(run_id, scoring)
+    return run
 
 
 def score_page(page: PageMessage, scoring: Scoring) -> PageReport:
-    """Score one page. A lead that cannot be scored is named and passed over: every night tries it again. Safe to repeat."""
-    model = scoring.champions.get()
-    answers = answer(scoring.warehouse, model.contract, page.asks())
-    now = scoring.clock.now()
-    scores, logs = [], []
+    """Score one page, by the champion alone. Safe to repeat.
+
+    A lead that cannot be scored is passed over and named in `monitoring.batch_pages`: every night tries it again.
+    """
+    started, model = perf_counter(), scoring.champions.get()
+    about(run_id=page.run_id, page=page.page, model_version=model.version)
+    with timed("ask"):
+        answers = answer(scoring.warehouse, model.contract, page.asks())
+    with timed("score"):
+        done, refused = _judged(page, answers, model, scoring.clock.now())
+    with timed("ledger"):
+        new = scoring.ledger.record(*rows(done))
+        not_scored = sum(map(len, refused.values()))
+        seconds = round(perf_counter() - started, 3)
+        now, reasons = scoring.clock.now(), json.dumps(refused)
+        scoring.batches.page_done(BatchPage(page.run_id, page.page, now, model.version, len(done), not_scored, reasons, seconds))
+    log.info("page_scored", scored=new, already=len(done) - new, not_scored=not_scored, reasons={k: len(v) for k, v in refused.items()})
+    finish_if_over(page.run_id, scoring)
+    return PageReport(new, len(done) - new, not_scored)
+
+
+def _judged(
+    page: PageMessage, answers: Sequence[Vector | Terminal], model: Artifact, now: datetime
+) -> tuple[list[Scored], dict[str, list[str]]]:
+    done, refused = [], defaultdict(list)
     for lead, vector, judged in zip(page.leads, answers, _judge_each(model, answers), strict=True):
         if isinstance(vector, Terminal) or isinstance(judged, Terminal):
-            log.warning("lead_not_scored", run_id=page.run_id, lead_id=lead.lead_id, reason=str(judged))
+            refused[judged.code if isinstance(judged, Terminal) else "unknown"].append(lead.lead_id)
             continue
         asked = Asked(lead.lead_id, lead.stage_entered_at, page.as_of, "batch", page.run_id)
-        logs.append(feature_log_row(asked, vector, model.version))
-        scores.append(ledger_row(asked, judged, model.version, now, logs[-1].feature_hash))
-    new = scoring.ledger.record(scores, logs)
-    _announce(scoring, [score.lead_id for score in scores], page.run_id)
-    report = PageReport(new, len(scores) - new, len(page.leads) - len(scores))
-    log.info("page_scored", run_id=page.run_id, scored=report.scored, already=report.already_scored, not_scored=report.not_scored)
-    return report
+        done.append(scored(asked, vector, judged, model.version, now))
+    return done, refused
 
 
 def _judge_each(model: Artifact, answers: Sequence[Vector | Terminal]) -> list[Judgement | Terminal]:
@@ -98,24 +116,13 @@ def _judge_one(model: Artifact, vector: Vector) -> Judgement | Terminal:
         return fault
 
 
-def _split(leads: Sequence[OpenLead], stale_before: datetime | None) -> tuple[list[OpenLead], list[OpenLead]]:
-    def is_due(lead: OpenLead) -> bool:
-        if lead.last_as_of is None:
-            return True
-        return stale_before is not None and lead.last_as_of < stale_before
-
-    return [lead for lead in leads if is_due(lead)], [lead for lead in leads if not is_due(lead)]
+def _is_due(lead: OpenLead, stale_before: datetime | None) -> bool:
+    if lead.last_as_of is None:
+        return True
+    return stale_before is not None and lead.last_as_of < stale_before
 
 
-def _page_body(run_id: str, as_of: datetime, page: Sequence[OpenLead]) -> bytes:
+def _publish(scoring: Scoring, run_id: str, number: int, as_of: datetime, page: Sequence[OpenLead]) -> None:
     leads = [{"lead_id": p.lead_id, "crd": p.crd, "stage_entered_at": isoformat(p.contacted_at)} for p in page]
-    return json.dumps({"run_id": run_id, "as_of": isoformat(as_of), "leads": leads}).encode()
-
-
-def _announce(scoring: Scoring, lead_ids: list[str], run_id: str) -> None:
-    if lead_ids:
-        scoring.topic.publish(LEAD_SCORED, json.dumps({"lead_ids": lead_ids}).encode(), {"run_id": run_id})
-
-
-def _pages(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    return (items[start : start + size] for start in range(0, len(items), size))
+    body = json.dumps({"run_id": run_id, "page": number, "as_of": isoformat(as_of), "leads": leads}).encode()
+    scoring.topic.publish(SCORE_PAGE, body, {"run_id": run_id, "page": str(number)})

@@ -13,6 +13,7 @@ from functions.sync_scores import Syncing
 from shared import config, policies
 from shared.adapters.oidc import OidcVerifier
 from shared.adapters.salesforce import SalesforceCrm
+from shared.batches import Batches
 from shared.clock import SystemClock
 from shared.config import Settings
 from shared.ledger import Ledger
@@ -68,9 +69,9 @@ def assemble(settings: Settings, outside: Outside) -> App:
     champions = ChampionCache(registry, clock, timedelta(seconds=settings.champion_ttl_seconds))
     outbound = OutboundSource(settings.salesforce.organization_id, salesforce.crd_field, salesforce.contacted_at_field)
     return App(
-        delivery=Delivery(OidcVerifier(settings.push), topic, settings.max_delivery_attempts),
+        delivery=Delivery(OidcVerifier(settings.push), topic, settings.max_delivery_attempts, settings.project),
         ingress=Ingress(topic, settings.ingress_secret, scoring.stage, outbound),
-        scoring=Scoring(clock, warehouse, ledger, champions, topic, crm, scoring),
+        scoring=Scoring(clock, warehouse, ledger, champions, topic, crm, scoring, Batches(warehouse)),
         syncing=Syncing(clock, ledger, crm, topic, salesforce),
         catching_up=CatchingUp(clock, crm, ledger, objects, topic, salesforce.catch_up, scoring.stage, scoring.open_days),
         registry=registry,

@@ -75,19 +75,19 @@ def reliability(points: Sequence[Point], x_label: str, y_label: str) -> str:
     return _svg(parts)
 
 
-def histogram(counts: Sequence[int], edges: Sequence[float], x_label: str) -> str:
+def histogram(counts: Sequence[int], edges: Sequence[float], x_label: str, y_label: str = "events") -> str:
     """How many per bin; `edges` has one more than `counts`."""
     frame = _Frame(len(counts), max(counts) * 1.1 or 1)
-    parts = [_labels(x_label, "events")]
+    parts = [_labels(x_label, y_label)]
     for index, count in enumerate(counts):
         left, right = frame.x(index + 0.05), frame.x(index + 0.95)
-        tip = f"{edges[index]:.0f}-{edges[index + 1]:.0f} ms: {count:,} events"
+        tip = f"{edges[index]:.4g} to {edges[index + 1]:.4g}: {count:,} {y_label}"
         parts.append(
             f'<g><title>{tip}</title><rect class="bar" x="{left:.1f}" width="{right - left:.1f}" '
             f'y="{frame.y(count):.1f}" height="{frame.y(0) - frame.y(count):.1f}"/></g>'
         )
     every = max(1, len(counts) // 8)
-    parts += [_tick(frame.x(index), f"{edges[index]:.0f}") for index in range(0, len(edges), every)]
+    parts += [_tick(frame.x(index), f"{edges[index]:.3g}") for index in range(0, len(edges), every)]
     return _svg(parts)
 
 

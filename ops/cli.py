@@ -14,6 +14,8 @@ from ops import serve as serving
 from ops import words
 from ops.commands import contract as contract_commands
 from ops.commands import dlq, explain, measure, truth
+from ops.commands import ingest as ingest_commands
+from ops.commands import model as modelling
 from ops.commands import sync as sync_commands
 from ops.training import promote, registry, train_and_register
 from sandbox.world import open_world
@@ -27,6 +29,7 @@ app.add_typer(dlq.app, name="dlq")
 app.command()(truth.world)
 app.command()(truth.audit)
 app.command()(truth.labels)
+app.command()(ingest_commands.ingest)
 for command in (measure.compare_policies, measure.parity, measure.quality):
     app.command()(command)
 app.command()(explain.explain)
@@ -44,7 +47,10 @@ ContractOption = Annotated[Path, typer.Option(help="The contract of the leads.")
 @app.command()
 def demo(
     contract: ContractOption = ADVISOR,
-    data: Annotated[Path | None, typer.Option(help="A CSV of leads; without it, the synthetic advisor market.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Leads as CSV, Parquet or newline-JSON, or a directory of one file per table; without it, the synthetic market."),
+    ] = None,
     until: Annotated[str | None, typer.Option(help="Last day of training, YYYY-MM-DD.")] = None,
     world: WorldOption = DEFAULT_WORLD,
     out: Annotated[Path, typer.Option(help="Where summary.json and report.html go.")] = Path("build/demo"),
@@ -69,14 +75,33 @@ def serve(
 @app.command()
 def train(
     world: WorldOption = DEFAULT_WORLD,
-    promote_it: Annotated[bool, typer.Option("--promote", help="Make it the champion.")] = False,
+    promote_it: Annotated[bool, typer.Option("--promote", help="Make it the champion of the world.")] = False,
+    data: Annotated[Path | None, typer.Option(help="A CSV of leads or a world: a run of its own, with a sealed period.")] = None,
+    contract: Annotated[Path | None, typer.Option(help="The contract of the CSV.")] = None,
+    out: Annotated[Path, typer.Option(help="Where the run goes.")] = Path("build/run"),
+    sealed: Annotated[str | None, typer.Option(help="The sealed period, as 2009-04-01..2009-12-31; else the last part.")] = None,
+    features: Annotated[str | None, typer.Option(help="Feature groups, separated by commas.")] = None,
+    json_out: Annotated[Path | None, typer.Option("--json", help="A copy of run.json.")] = None,
 ) -> None:
-    """Train on what the world knew by its cutoff, and register the model."""
+    """Train. With --data: audit, judge by rolling origin and once on a sealed period, and write the run. Else the world's own model."""
+    if data is not None:
+        modelling.train_on(data, contract, out, sealed, features, json_out)
+        return
     registered = train_and_register(open_world(world.resolve()), console.print)
     version = registered.trained.version
     if promote_it:
         promote(world, version, by="command line", reason="trained with --promote")
     words.tell_trained(console, registered, promoted=promote_it)
+
+
+@app.command()
+def predict(
+    model: Annotated[Path, typer.Option(help="The directory that train --out wrote.")],
+    data: Annotated[Path, typer.Option(help="A CSV of leads, or a world.")],
+    out: Annotated[Path, typer.Option(help="The CSV to write.")],
+) -> None:
+    """Score a file: id, margin, probability, percentile, band, reasons."""
+    modelling.predict_file(model, data, out)
 
 
 @models.command("list")

@@ -1,4 +1,4 @@
-"""What a command is pointed at: a world directory, or a plain file of leads with a contract."""
+"""What a command is pointed at: a world directory, or a plain file of leads, or a directory of one file per table, with a contract."""
 
 import tempfile
 from collections.abc import Iterator
@@ -7,9 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sandbox.extract import load_files
 from sandbox.world import World, make_file_world, open_world
-from shared.asof.contract import load_contract, refuse_expired
+from shared.adapters.duckdb import DuckDBWarehouse
+from shared.asof.contract import Contract, Outcome, load_contract, refuse_expired
+from shared.asof.labels import leads_sql
 from shared.errors import ConfigError
+from shared.lead import Ask
+from shared.ports import Query
 
 
 @contextmanager
@@ -19,14 +24,42 @@ def opened(data: Path, contract: Path | None) -> Iterator[tuple[World, datetime]
     Raises ContractError also for a waiver that has run out.
     """
     declared = load_contract(contract) if contract else None
-    if data.is_dir():
+    if (data / "world.json").is_file():
         world = open_world(data.resolve())
         world = replace(world, contract=declared) if declared else world
         refuse_expired(world.contract, datetime.now(UTC).date())
         yield world, world.known_by
         return
     if contract is None:
-        raise ConfigError(f"{data} is a file of leads, and no contract says what its columns mean.", fix="Give --contract FILE.")
+        raise ConfigError(f"{data} is no world, and no contract says what its columns mean.", fix="Give --contract FILE.")
     with tempfile.TemporaryDirectory() as folder:
         world = make_file_world(Path(folder), contract, data, None)
         yield world, world.matured_by
+
+
+@contextmanager
+def opened_for_scoring(data: Path, contract: Contract) -> Iterator[tuple[DuckDBWarehouse, list[tuple[str, Ask]]]]:
+    """The warehouse, and what to ask of each contacted lead, under its key in the file or its id in the world.
+
+    A file needs no outcome column: nothing of the outcome is read.
+    """
+    blind = contract.model_copy(update={"lead": contract.lead.model_copy(update={"outcome": Outcome(event_at=contract.lead.contacted_at)})})
+    if (data / "world.json").is_file():
+        world = open_world(data.resolve())
+        with world.reading() as warehouse:
+            asks = _contacts(warehouse, contract, world.matured_by)
+            yield warehouse, [(ask.lead_id, ask) for ask in asks]
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse = DuckDBWarehouse(Path(folder) / "warehouse.duckdb", threads=4)
+        keys = dict(load_files(warehouse, blind, data))
+        asks = _contacts(warehouse, blind, datetime.max.replace(tzinfo=UTC))
+        yield warehouse, [(keys.get(ask.lead_id, ask.lead_id), ask) for ask in asks]
+        warehouse.close()
+
+
+def _contacts(warehouse: DuckDBWarehouse, contract: Contract, known_by: datetime) -> list[Ask]:
+    text = f"SELECT lead_id, crd, contacted_at FROM (\n{leads_sql(contract)}\n)\nORDER BY contacted_at, lead_id\n"
+    clock = {"known_by": known_by} if contract.lead.known_at else {}
+    rows = warehouse.query(Query("contacts", text, {"known_by": "TIMESTAMP"} if clock else {}), **clock)
+    return [Ask(str(lead), None if crd is None else int(str(crd)), at) for lead, crd, at in rows.values if isinstance(at, datetime)]

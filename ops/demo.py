@@ -20,6 +20,7 @@ from sandbox.cloud import running
 from sandbox.world import World, events, held, make_file_world, make_market_world
 from shared.clock import isoformat
 from shared.metrics.intervals import Estimate
+from training_job.train import HEADLINE
 
 Say = Callable[[str], None]
 
@@ -89,14 +90,14 @@ def summarise(world: World, registered: Registered, replayed: Replay, judged: Ju
             "positives": trained.positives,
             "trained_to": isoformat(world.known_by),
             "labels": dict(registered.dataset.statuses),
-            "rolling": {name: asdict(estimate) for name, estimate in trained.metrics.items()},
+            "rolling": {name: asdict(trained.metrics[name]) for name in HEADLINE},
         },
         "audit": {
             "leaks": len(registered.audited.leaks),
             "suspects": [f"{f.feature}: {f.sentence}" for f in registered.audited.findings if f.severity == "suspect"],
         },
         "refused_features": world.contract.refused_of_selected,
-        "removed_features": {name: f"a clock: the week tells {share:.0%} of it" for name, share in trained.removed.items()},
+        "removed_features": dict(trained.removed),
         "metrics": {name: asdict(estimate) for name, estimate in judged.metrics.items()},
         "mean_predicted": judged.mean_predicted,
         "actual_rate": asdict(judged.actual),

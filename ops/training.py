@@ -15,7 +15,7 @@ from training_job.audit.run import audit, refuse_leaks
 from training_job.dataset import Dataset, load_dataset
 from training_job.policy import training
 from training_job.statistics import fit_statistics
-from training_job.train import Trained, train
+from training_job.train import Recipe, Trained, train
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,8 @@ def train_and_register(world: World, say: Callable[[str], None]) -> Registered:
         say("asking what was known at each contact")
         contract = fit_statistics(warehouse, world.contract, world.known_by)
         dataset = load_dataset(warehouse, contract, world.known_by)
-    trained = train(dataset, contract, world.known_by, training(folder), policies.bands(folder), say)
+    policy = training(folder).model_copy(update={"imbalance": ("none",)})
+    trained = train(dataset, Recipe(contract, world.known_by, policy, policies.bands(folder)), say)
     registry(world.path).save(trained.files)
     return Registered(trained, dataset, audited)
 

@@ -49,7 +49,7 @@ def tell_trained(console: Console, registered: Registered, *, promoted: bool) ->
         f"labels: {', '.join(f'{n:,} {name}' for name, n in labels.items())}; {registered.dataset.unmatched:,} without a vendor row"
     )
     for each in trained.tried:
-        console.print(f"{each.family.name}: AUC-PR by period {', '.join(f'{value:.3f}' for value in each.auc_pr)}")
+        console.print(f"{each.name}: AUC-PR by period {', '.join(f'{value:.3f}' for value in each.auc_pr)}")
     console.print(
         _figures({name: {f: getattr(e, f) for f in ("value", "low", "high", "n", "positives")} for name, e in trained.metrics.items()})
     )

@@ -4,6 +4,7 @@ import csv
 import fcntl
 import json
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,10 +13,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sandbox.extract import read_csv
+from sandbox.extract import load_files
 from sandbox.market import Market, make_market
 from shared.adapters.duckdb import DuckDBWarehouse
-from shared.asof.compile import table_name
 from shared.asof.contract import Contract, load_contract
 from shared.asof.labels import leads_sql
 from shared.clock import isoformat, parse_instant
@@ -89,12 +89,16 @@ def make_world_of(path: Path, contract: Contract, market: Market, tables: Mappin
 
 
 def make_file_world(path: Path, contract_path: Path, data: Path, until: datetime | None) -> World:
-    """A CSV of leads under its contract, split after `until` or at the month end nearest to 72 % of the rows."""
+    """Files under a contract, split after `until` or at the month end nearest to 72 % of the rows.
+
+    `data` is one file of leads or a directory of one file per table. A world that stood at `path` is kept if they do not fit.
+    """
     contract = load_contract(contract_path)
-    table, ids = read_csv(contract, data)
-    _clear(path)
+    with tempfile.TemporaryDirectory() as folder:
+        ids = _load(Path(folder), contract, data)
+        _clear(path)
+        shutil.move(Path(folder) / "warehouse.duckdb", path / "warehouse.duckdb")
     warehouse = DuckDBWarehouse(path / "warehouse.duckdb", threads=2)
-    warehouse.load_arrow(table_name(contract.lead.table).strip("`"), table)
     instants = [change.stage_entered_at for change in _changes(warehouse, contract, datetime.max.replace(tzinfo=UTC), None)]
     warehouse.close()
     _write_people(path, [_person(lead, key) for lead, key in ids])
@@ -102,6 +106,14 @@ def make_file_world(path: Path, contract_path: Path, data: Path, until: datetime
     outcome = contract.lead.outcome
     matured_by = max(instants) + timedelta(days=outcome.window_days + contract.lead.lag_days + 1)
     return _describe(World(path, contract, known_by, matured_by))
+
+
+def _load(folder: Path, contract: Contract, data: Path) -> list[tuple[str, str]]:
+    warehouse = DuckDBWarehouse(folder / "warehouse.duckdb", threads=2)
+    try:
+        return load_files(warehouse, contract, data)
+    finally:
+        warehouse.close()
 
 
 def open_world(path: Path) -> World:

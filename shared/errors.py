@@ -69,7 +69,7 @@ class NoChampion(Transient):
 
 
 class CorruptArtifact(Transient):
-    """An artefact is incomplete or its bytes do not match their recorded sha256."""
+    """An artefact is incomplete, its bytes are not those recorded, or they make no model. Another artefact can mend it."""
 
 
 class WarehouseUnavailable(Transient):

@@ -79,6 +79,7 @@ class ScoringPolicy(Document):
     open_days: Positive
     stale_after_days: Positive
     page_size: Annotated[int, Field(gt=0, le=1000)]
+    sync_page_size: Annotated[int, Field(gt=0, le=10_000)]
     future_tolerance_minutes: Positive
 
 

@@ -51,6 +51,10 @@ class Warehouse(Protocol):
 
     def query(self, query: Query, **params: object) -> Rows: ...
 
+    def pages(self, query: Query, size: int, **params: object) -> Iterator[Rows]:
+        """The same answer in parts of `size` rows (the last may hold fewer), so that memory does not grow with it."""
+        ...
+
     def append(self, table: str, rows: Sequence[object]) -> int:
         """Insert dataclass rows whose declared key is not there yet; returns how many were new."""
         ...
@@ -60,6 +64,10 @@ class BulkWarehouse(Warehouse, Protocol):
     """What training needs beyond serving: whole columns and the shape of a table."""
 
     def arrow(self, query: Query, **params: object) -> "pa.Table": ...
+
+    def insert(self, table: str, rows: "pa.Table") -> None:
+        """Add rows to a declared table, by column name. Whoever calls knows that they are new."""
+        ...
 
     def columns(self, table: str) -> Mapping[str, str]:
         """Column names and types of a table; DataError when there is no such table."""

@@ -3,16 +3,17 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 POINTS_AT_BASE_ODDS = 500
 POINTS_TO_DOUBLE_THE_ODDS = 50
 REASON_LIMIT = 255
 
 Value: TypeAlias = float | str | None
+Role: TypeAlias = Literal["champion", "challenger"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,14 @@ def points(margin: float, base_rate: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """One line of `scores.ledger`: append-only, one per lead, stage entry, model version and as_of."""
+    """One line of `scores.ledger`: append-only, one per lead, stage entry, model version, as_of and role."""
 
     lead_id: str
     stage_entered_at: datetime
     model_version: str
     as_of: datetime
     scored_at: datetime
-    role: str
+    role: Role
     origin: str
     event_id: str
     margin: float
@@ -123,8 +124,20 @@ class Asked:
     event_id: str
 
 
-def ledger_row(asked: Asked, judged: Judgement, version: str, scored_at: datetime, feature_hash: str, role: str = "champion") -> LedgerRow:
-    return LedgerRow(
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What is written down about one score: the ledger's line, and the vector behind it."""
+
+    score: LedgerRow
+    vector: FeatureLogRow
+
+
+def scored(
+    asked: Asked, vector: Mapping[str, Value], judged: Judgement, version: str, scored_at: datetime, role: Role = "champion"
+) -> Scored:
+    features = canonical(vector)
+    logged = FeatureLogRow(asked.lead_id, asked.stage_entered_at, version, asked.as_of, features, digest(features))
+    row = LedgerRow(
         lead_id=asked.lead_id,
         stage_entered_at=asked.stage_entered_at,
         model_version=version,
@@ -140,10 +153,11 @@ def ledger_row(asked: Asked, judged: Judgement, version: str, scored_at: datetim
         band=judged.band,
         action=judged.action,
         reasons=reasons_json(judged.reasons),
-        feature_hash=feature_hash,
+        feature_hash=logged.feature_hash,
     )
+    return Scored(row, logged)
 
 
-def feature_log_row(asked: Asked, vector: Mapping[str, Value], version: str) -> FeatureLogRow:
-    features = canonical(vector)
-    return FeatureLogRow(asked.lead_id, asked.stage_entered_at, version, asked.as_of, features, digest(features))
+def rows(of: Sequence[Scored]) -> tuple[list[LedgerRow], list[FeatureLogRow]]:
+    """The lines for each of the two tables."""
+    return [each.score for each in of], [each.vector for each in of]

@@ -24,7 +24,8 @@ from training_job.policy import TrainingPolicy
 class Dataset:
     """Rows in order of contact. matrix [rows, matrix columns]; outcome [rows] in 0/1; contacted_at UTC.
 
-    `statuses` counts every contacted lead by what its label came to; `unmatched` those no required source knew.
+    `persons` is each lead's CRD where the contract has one. `statuses` counts every contacted lead by what its label
+    came to; `unmatched` those no required source knew.
     """
 
     lead_ids: list[str]
@@ -34,9 +35,31 @@ class Dataset:
     schema: Schema
     statuses: Mapping[str, int]
     unmatched: int
+    persons: tuple[int | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.outcome)
+
+    def rows(self, which: NDArray[np.intp]) -> "Dataset":
+        """Some of the rows."""
+        return replace(
+            self,
+            lead_ids=[self.lead_ids[i] for i in which],
+            contacted_at=self.contacted_at[which],
+            matrix=self.matrix[which],
+            outcome=self.outcome[which],
+            persons=tuple(self.persons[i] for i in which) if self.persons else (),
+        )
+
+    def split(self, start: datetime, gap_days: int) -> "tuple[Dataset, Dataset]":
+        """Rows settled `gap_days` before `start`, of persons not seen after it, and the rows contacted from `start` on."""
+        at, gap = np.datetime64(start.replace(tzinfo=None)), np.timedelta64(gap_days, "D")
+        later = np.flatnonzero(self.contacted_at >= at)
+        people = {self.persons[i] for i in later} - {None} if self.persons else set()
+        earlier = np.flatnonzero(self.contacted_at < at - gap)
+        if people:
+            earlier = np.array([i for i in earlier.tolist() if self.persons[i] not in people], np.intp)
+        return self.rows(earlier), self.rows(later)
 
     def without(self, names: Collection[str]) -> "Dataset":
         """The same rows without these features."""
@@ -68,6 +91,7 @@ def load_dataset(warehouse: BulkWarehouse, contract: Contract, known_by: datetim
         schema=schema,
         statuses=dict(Counter(labelled["status"])),
         unmatched=int((~matched).sum()),
+        persons=tuple(None if pd.isna(crd) else int(crd) for crd in rows["crd"].iloc[order]),
     )
 
 

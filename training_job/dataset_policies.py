@@ -20,6 +20,7 @@ from shared.metrics.summary import week_of
 from shared.ports import BulkWarehouse
 from training_job.audit.evidence import Evidence, gather
 from training_job.families import fit_xgboost
+from training_job.imbalance import none as plain
 from training_job.policy import TrainingPolicy
 
 Say = Callable[[str], None]
@@ -81,7 +82,7 @@ def compare_policies(warehouse: BulkWarehouse, contract: Contract, known_by: dat
     verdicts = []
     for name, matrix in _policies(evidence):
         say(f"policy {name}")
-        predictor = fit_xgboost(matrix[train], evidence.outcome[train], free).predictor
+        predictor = fit_xgboost(plain(matrix[train], evidence.outcome[train], free.seed), free).predictor
         offline, realised = predictor.margins(matrix[later]), predictor.margins(served)
         verdicts.append(_verdict(name, offline, realised, outcome, period))
     changed = {name: _changed(evidence.then[name][later], evidence.today[name][later]) for name in evidence.then}

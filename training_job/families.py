@@ -9,10 +9,10 @@ import numpy as np
 import xgboost
 from sklearn.linear_model import LogisticRegression
 
-from shared.asof.vector import Matrix
 from shared.model.artifact import Predictor
 from shared.model.linear import Linear
 from shared.model.trees import Node, build
+from training_job.imbalance import Rows
 from training_job.policy import TrainingPolicy
 
 
@@ -31,11 +31,12 @@ class Family:
     name: str
     kind: Literal["trees", "linear"]
     complexity: int
-    fit: Callable[[Matrix, Matrix, TrainingPolicy], Fitted]
+    fit: Callable[[Rows, TrainingPolicy], Fitted]
 
 
-def fit_logistic(matrix: Matrix, outcome: Matrix, policy: TrainingPolicy) -> Fitted:
+def fit_logistic(rows: Rows, policy: TrainingPolicy) -> Fitted:
     """Logistic regression on standardised columns, missing values at the mean with an indicator beside them."""
+    matrix = rows.matrix
     missing = np.isnan(matrix)
     known = np.where(missing.all(axis=0), 0.0, matrix)
     mean, scale = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
@@ -43,16 +44,16 @@ def fit_logistic(matrix: Matrix, outcome: Matrix, policy: TrainingPolicy) -> Fit
     rate = missing.mean(axis=0)
     design = np.hstack([np.where(missing, 0.0, (matrix - mean) / scale), missing - rate])
     model = LogisticRegression(C=policy.logistic["C"], max_iter=int(policy.logistic["max_iter"]), random_state=policy.seed)
-    model.fit(design, outcome)
+    model.fit(design, rows.outcome, sample_weight=rows.weight)
     weight, missing_weight = np.split(model.coef_[0], 2)
     low, high = np.nanmin(known, axis=0), np.nanmax(known, axis=0)
     return Fitted(Linear(np.array(model.intercept_[0]), weight, mean, scale, low, high, missing_weight, rate), {})
 
 
-def fit_xgboost(matrix: Matrix, outcome: Matrix, policy: TrainingPolicy) -> Fitted:
+def fit_xgboost(rows: Rows, policy: TrainingPolicy) -> Fitted:
     """Gradient boosted trees at the natural prior."""
     params = {**policy.xgboost, "objective": "binary:logistic", "tree_method": "hist", "seed": policy.seed, "nthread": policy.threads}
-    data = xgboost.QuantileDMatrix(matrix.astype(np.float32), outcome, nthread=policy.threads)
+    data = xgboost.QuantileDMatrix(rows.matrix.astype(np.float32), rows.outcome, weight=rows.weight, nthread=policy.threads)
     booster = xgboost.train(params, data, policy.xgboost_rounds)
     return Fitted(trees_of(booster), {"model.ubj": bytes(booster.save_raw("ubj"))})
 
@@ -81,7 +82,16 @@ def _nodes(tree: dict[str, Any]) -> list[Node]:
     ]
 
 
+def fit_base_rate(rows: Rows, policy: TrainingPolicy) -> Fitted:  # noqa: ARG001 - as the others
+    """The same for everybody: what any model must beat."""
+    columns = rows.matrix.shape[1]
+    rate = np.average(rows.outcome, weights=rows.weight)
+    nothing, one = np.zeros(columns), np.ones(columns)
+    return Fitted(Linear(np.array(np.log(rate / (1 - rate))), nothing, nothing, one, nothing, nothing, nothing, nothing), {})
+
+
 FAMILIES = (
+    Family("base_rate", "linear", 0, fit_base_rate),
     Family("logistic", "linear", 1, fit_logistic),
     Family("xgboost", "trees", 2, fit_xgboost),
 )

@@ -1,9 +1,9 @@
 """The warehouse on Google Cloud."""
 
+import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions as google
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _TIMEOUT_SECONDS = 60
+_LOAD_SECONDS = 600
 _ROWS_PER_MERGE = 500
 
 
@@ -32,6 +33,13 @@ class BigQueryWarehouse:
             rows = self._run(query, params)
             return Rows(tuple(field.name for field in rows.schema), [tuple(row.values()) for row in rows])
 
+    def pages(self, query: Query, size: int, **params: object) -> Iterator[Rows]:
+        with _our_errors(query.name):
+            found = self._run(query, params, page_size=size)
+            columns = tuple(field.name for field in found.schema)
+            for page in found.pages:
+                yield Rows(columns, [tuple(row.values()) for row in page])
+
     def arrow(self, query: Query, **params: object) -> "pa.Table":
         with _our_errors(query.name):
             return self._run(query, params).to_arrow(create_bqstorage_client=False)
@@ -45,9 +53,19 @@ class BigQueryWarehouse:
             f" ON {same} WHEN NOT MATCHED THEN INSERT ({', '.join(columns)}) VALUES ({', '.join(f'new.{c}' for c in columns)})"
         )
         query = Query(f"append {table_name}", text, {"rows": declared.columns})
-        dicts = [asdict(row) for row in rows]  # type: ignore[call-overload]
+        dicts = [{column: getattr(row, column) for column in columns} for row in rows]
         pages = (dicts[i : i + _ROWS_PER_MERGE] for i in range(0, len(dicts), _ROWS_PER_MERGE))
         return sum(self._merge(query, page) for page in pages)
+
+    def insert(self, table_name: str, rows: "pa.Table") -> None:
+        import pyarrow.parquet  # noqa: PLC0415 - loading is the job's, and pyarrow is not in the functions
+
+        file = io.BytesIO()
+        pyarrow.parquet.write_table(rows, file)
+        config = bigquery.LoadJobConfig(source_format="PARQUET", write_disposition="WRITE_APPEND")
+        target = f"{self._client.project}.{self._prefix}{table_name}"
+        with _our_errors(f"load {table_name}"):
+            self._client.load_table_from_file(file, target, rewind=True, job_config=config).result(timeout=_LOAD_SECONDS)
 
     def columns(self, table_name: str) -> Mapping[str, str]:
         try:
@@ -62,10 +80,10 @@ class BigQueryWarehouse:
         with _our_errors(query.name):
             return int(self._run(query, {"rows": rows}).num_dml_affected_rows or 0)
 
-    def _run(self, query: Query, params: Mapping[str, object]) -> "bigquery.table.RowIterator":
+    def _run(self, query: Query, params: Mapping[str, object], page_size: int | None = None) -> "bigquery.table.RowIterator":
         config = bigquery.QueryJobConfig(query_parameters=[_parameter(name, query.params[name], value) for name, value in params.items()])
         text = re.sub(r"`(?=\w+\.)", f"`{self._prefix}", query.sql)
-        return self._client.query_and_wait(text, job_config=config, wait_timeout=_TIMEOUT_SECONDS)
+        return self._client.query_and_wait(text, job_config=config, wait_timeout=_TIMEOUT_SECONDS, page_size=page_size)
 
 
 def _parameter(name: str, kind: ParamType, value: Any) -> "bigquery.query._AbstractQueryParameter":

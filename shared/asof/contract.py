@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,8 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from shared.asof.declared import ASKED, DERIVED, Feature, Fitted, Lead, LeakWaiver, Name, Outcome, Source, Statistic, Waiver, column_name
-from shared.documents import Document, Fault, broken_rules, load
+from shared.asof.references import faults, listed, params_of
+from shared.documents import Document, broken_rules, load
 from shared.errors import ContractError
 
 __all__ = [
@@ -48,66 +49,23 @@ class Contract(Document):
 
     @model_validator(mode="after")
     def _references(self) -> "Contract":
-        faults = [*self._source_faults(), *self._feature_faults(), *self._statistic_faults(), *self._group_faults()]
-        if faults:
-            raise broken_rules(faults)
+        if found := list(faults(self)):
+            raise broken_rules(found)
         return self
-
-    def _source_faults(self) -> Iterator[Fault]:
-        seen = set[str]()
-        for name, source in self.sources.items():
-            upstream = source.on.partition(".")[0]
-            if source.on not in {"lead_id", "crd"} and upstream not in seen:
-                yield Fault(("sources", name, "on"), f"{source.on!r} is not lead_id, crd or <earlier source>.<column>")
-            elif upstream in seen and self.sources[upstream].kind == "history":
-                yield Fault(("sources", name, "on"), f"{upstream} is a history of many rows; join on a column of a vintage or event source")
-            if source.on == "crd" and self.lead.crd is None:
-                yield Fault(("sources", name, "on"), "it joins on crd, but lead.crd names no column")
-            seen.add(name)
-
-    def _feature_faults(self) -> Iterator[Fault]:
-        names = [feature.name for feature in self.features]
-        for index, feature in enumerate(self.features):
-            at = ("features", index)
-            if feature.name in names[:index]:
-                yield Fault((*at, "name"), f"feature {feature.name} is defined twice")
-            if feature.source not in {*self.sources, DERIVED, ASKED}:
-                yield Fault((*at, "source"), f"feature {feature.name}: no source {feature.source!r}; there are {', '.join(self.sources)}")
-            if feature.source == DERIVED and not self._inputs[feature.name]:
-                yield Fault((*at, "sql"), f"feature {feature.name} is derived, but its sql names no feature declared before it")
-            for param in sorted(params_of(feature.sql) - self.statistics.keys()):
-                yield Fault((*at, "sql"), f"feature {feature.name}: no statistic fills @{param}; {_listed(self.statistics)}")
-
-    def _statistic_faults(self) -> Iterator[Fault]:
-        by_name = {feature.name: feature for feature in self.features}
-        for name, statistic in self.statistics.items():
-            at, feature = ("statistics", name, "of"), by_name.get(statistic.of)
-            if feature is None:
-                yield Fault(at, f"no feature {statistic.of!r} to take the {statistic.take} of")
-            elif (feature.dtype in {"text", "category"}) != (statistic.take == "top"):
-                yield Fault(at, f"the {statistic.take} of a {feature.dtype} is not defined; top is for texts, the others for numbers")
-            elif name in self._rests_on(statistic.of):
-                yield Fault(at, f"cyclic: {name} is fitted on {statistic.of}, which is computed from @{name}")
-
-    def _group_faults(self) -> Iterator[Fault]:
-        groups = {group for feature in self.features for group in feature.all_groups}
-        for index, group in enumerate(self.default_groups):
-            if group not in groups:
-                yield Fault(("default_groups", index), f"no feature is of group {group!r}; {_listed(groups)}")
 
     def statistics_of(self, features: Collection[Feature]) -> list[str]:
         """The statistics these features are computed with, themselves or through what they rest on."""
-        used = {name for feature in features for name in self._rests_on(feature.name)}
+        used = {name for feature in features for name in self.rests_on(feature.name)}
         return [name for name in self.statistics if name in used]
 
-    def _rests_on(self, feature: str, seen: frozenset[str] = frozenset()) -> set[str]:
+    def rests_on(self, feature: str, seen: frozenset[str] = frozenset()) -> set[str]:
         """Statistics behind a feature, followed through features and through the statistics themselves."""
         if feature in seen or feature not in self._inputs:
             return set()
         seen |= {feature}
         own = params_of(self._by_name[feature].sql) & self.statistics.keys()
         deeper = [*self._inputs[feature], *(self.statistics[name].of for name in own)]
-        return own.union(*(self._rests_on(name, seen) for name in deeper))
+        return own.union(*(self.rests_on(name, seen) for name in deeper))
 
     @cached_property
     def _by_name(self) -> dict[str, Feature]:
@@ -160,7 +118,7 @@ class Contract(Document):
         """The same contract whose models see only these groups. ContractError for a group nobody declared."""
         unknown = set(groups) - {group for feature in self.features for group in feature.all_groups}
         if unknown:
-            raise ContractError(f"Contract {self.name} has no feature group {_listed(unknown)}.", fix="See ./leadscore contract show.")
+            raise ContractError(f"Contract {self.name} has no feature group {listed(unknown)}.", fix="See ./leadscore contract show.")
         return Contract.model_validate({**self.model_dump(), "default_groups": tuple(groups)})
 
     def with_fitted(self, fitted: Fitted) -> "Contract":
@@ -208,12 +166,3 @@ def refuse_expired(contract: Contract, today: date) -> None:
     over = [f"{what}: the waiver of {w.by} expired on {w.expires}" for what, w in (*sources, *findings) if w.expired(today)]
     if over:
         raise ContractError("; ".join(over) + ".", fix="Mend the cause, or have a person renew the waiver with a later day.")
-
-
-def params_of(sql: str | None) -> set[str]:
-    """The query parameters a formula mentions."""
-    return set(re.findall(r"@(\w+)", sql or ""))
-
-
-def _listed(names: Collection[str]) -> str:
-    return f"there are {', '.join(sorted(names))}" if names else "there are none"

@@ -120,6 +120,7 @@ scored AS (
     MAX(as_of) AS as_of
   FROM `scores.ledger`
   WHERE model_version = @model_version
+    AND role = 'champion'
   GROUP BY lead_id, stage_entered_at
 )
 SELECT

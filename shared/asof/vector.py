@@ -1,7 +1,8 @@
 """From named values to the numeric matrix a model reads, bound strictly by name."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,7 @@ class Column:
         return len(self.levels) or 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Schema:
     """The features of a model in order. It travels with the artefact, and is all that encodes a vector."""
 
@@ -36,7 +37,7 @@ class Schema:
     def of(cls, contract: Contract) -> "Schema":
         return cls(tuple(Column(f.name, f.dtype, f.levels) for f in contract.usable))
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 
@@ -50,7 +51,16 @@ class Schema:
     @property
     def owner(self) -> NDArray[np.intp]:
         """For each matrix column, the index of the feature it belongs to."""
-        return np.repeat(np.arange(len(self.columns)), [column.width for column in self.columns])
+        return np.repeat(np.arange(len(self.columns)), self._widths)
+
+    @cached_property
+    def starts(self) -> NDArray[np.intp]:
+        """For each feature, the first of its matrix columns."""
+        return np.cumsum([0, *self._widths])[:-1]
+
+    @cached_property
+    def _widths(self) -> list[int]:
+        return [column.width for column in self.columns]
 
     def encode(self, table: Mapping[str, Sequence[Value]]) -> Matrix:
         """float64 [rows, matrix columns] of equally long columns by name; missing is NaN.
@@ -63,7 +73,19 @@ class Schema:
                 f"The vector lacks {', '.join(absent)}; the model was trained on {len(self.columns)} features.",
                 fix="Score with the contract the model was trained on.",
             )
-        return np.column_stack([part for column in self.columns for part in _encode(column, table[column.name])])
+        numbers, places = self._numbers
+        matrix = np.empty((len(table[self.names[0]]), sum(self._widths)))
+        matrix[:, places] = np.array([table[name] for name in numbers], np.float64).T
+        for column, start in zip(self.columns, self.starts, strict=True):
+            if column.levels:
+                matrix[:, start : start + column.width] = _indicators(column, table[column.name])
+        return matrix
+
+    @cached_property
+    def _numbers(self) -> tuple[list[str], list[int]]:
+        """The features that are numbers, which are encoded at one stroke, and the matrix columns they go to."""
+        found = [(c.name, start) for c, start in zip(self.columns, self.starts.tolist(), strict=True) if not c.levels]
+        return [name for name, _ in found], [start for _, start in found]
 
 
 def as_table(vectors: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
@@ -72,9 +94,8 @@ def as_table(vectors: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
     return {name: [vector[name] for vector in vectors] for name in names}
 
 
-def _encode(column: Column, values: Sequence[Value]) -> Iterable[Matrix]:
-    if not column.levels:
-        return (np.asarray(values, np.float64),)
+def _indicators(column: Column, values: Sequence[Value]) -> Matrix:
+    """[rows, levels]: 1 at the row's level, NaN throughout where it is missing."""
     present = {value for value in values if value is not None}
     unknown = present.difference(column.levels)
     if unknown:
@@ -82,5 +103,6 @@ def _encode(column: Column, values: Sequence[Value]) -> Iterable[Matrix]:
             f"{column.name} is {', '.join(sorted(map(repr, unknown)))}; known levels: {', '.join(column.levels)}.",
             fix=f"Correct the data, or add the level to {column.name} in the contract and train again.",
         )
-    missing = np.array([value is None for value in values])
-    return (np.where(missing, np.nan, [value == level for value in values]) for level in column.levels)
+    number: dict[Value, float] = {None: np.nan, **{level: float(index) for index, level in enumerate(column.levels)}}
+    numbers = np.array([number[value] for value in values])[:, None]
+    return np.where(np.isnan(numbers), np.nan, numbers == np.arange(len(column.levels)))

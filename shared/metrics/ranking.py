@@ -30,8 +30,16 @@ class Ranked:
         """Positives and negatives per tie group, best first. `weight` [rows] is in the order of the input."""
         ones = np.ones(len(self.outcome)) if weight is None else weight[self.order]
         groups = int(self.group[-1]) + 1
+        if groups == len(self.outcome):
+            return ones * self.outcome, ones * (1 - self.outcome)
         positives = np.bincount(self.group, ones * self.outcome, groups).astype(np.float64)
         return positives, np.bincount(self.group, ones, groups) - positives
+
+    @property
+    def tie_share(self) -> float:
+        """The share of rows whose score another row has too: what a cut through them would decide by chance."""
+        sizes = np.bincount(self.group)
+        return float(sizes[sizes > 1].sum() / len(self.group))
 
 
 def auc_roc(ranked: Ranked, weight: Floats | None = None) -> float:
@@ -54,14 +62,48 @@ def auc_pr(ranked: Ranked, weight: Floats | None = None) -> float:
     return float((precision * positives).sum() / total)
 
 
-def lift_at(ranked: Ranked, share: float, weight: Floats | None = None) -> float:
-    """The positive rate in the best `share` of rows over the rate in all. NaN without positives."""
+def ks(ranked: Ranked, weight: Floats | None = None) -> float:
+    """Kolmogorov-Smirnov: the largest gap between the two classes' shares above a cut. NaN with one class only."""
+    positives, negatives = ranked.totals(weight)
+    if not positives.sum() or not negatives.sum():
+        return float("nan")
+    gap = np.cumsum(positives) / positives.sum() - np.cumsum(negatives) / negatives.sum()
+    return float(np.abs(gap).max())
+
+
+def recall_at(ranked: Ranked, share: float, weight: Floats | None = None) -> float:
+    """The share of positives in the best `share` of rows: one point of the gains curve. NaN without positives."""
     positives, negatives = ranked.totals(weight)
     called = np.concatenate([[0.0], np.cumsum(positives + negatives)])
     found = np.concatenate([[0.0], np.cumsum(positives)])
-    if not found[-1]:
-        return float("nan")
-    return float(np.interp(share * called[-1], called, found) / (share * found[-1]))
+    return float(np.interp(share * called[-1], called, found) / found[-1]) if found[-1] else float("nan")
+
+
+def precision_at(ranked: Ranked, share: float, weight: Floats | None = None) -> float:
+    """The positive rate in the best `share` of rows."""
+    rate = float(np.average(ranked.outcome, weights=None if weight is None else weight[ranked.order]))
+    return lift_at(ranked, share, weight) * rate
+
+
+def lift_at(ranked: Ranked, share: float, weight: Floats | None = None) -> float:
+    """The positive rate in the best `share` of rows over the rate in all. NaN without positives."""
+    return recall_at(ranked, share, weight) / share
+
+
+def bottom_rate(ranked: Ranked, share: float, weight: Floats | None = None) -> float:
+    """The positive rate in the worst `share` of rows."""
+    rate = float(np.average(ranked.outcome, weights=None if weight is None else weight[ranked.order]))
+    return (1 - recall_at(ranked, 1 - share, weight)) * rate / share
+
+
+def ranks_within(scores: Floats, period: NDArray[np.generic]) -> Floats:
+    """Mid-ranks in (0, 1) of each row among its own period: what makes the scores of different models one ranking."""
+    ranks = np.empty(len(scores))
+    for name in np.unique(period):
+        here = period == name
+        _, group, size = np.unique(scores[here], return_inverse=True, return_counts=True)
+        ranks[here] = (np.cumsum(size) - size / 2)[group] / here.sum()
+    return ranks
 
 
 @dataclass(frozen=True, slots=True)

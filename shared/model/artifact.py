@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from shared.asof.contract import Contract
+from shared.asof.contract import Contract, Feature
 from shared.asof.vector import Column, Matrix, Schema
 from shared.documents import Document
-from shared.errors import CorruptArtifact, SchemaMismatch
-from shared.model.arrays import from_bytes, to_bytes
+from shared.errors import CorruptArtifact
+from shared.model.arrays import MAX_BYTES, from_bytes, reading, require, to_bytes
 from shared.model.linear import Linear
 from shared.model.trees import Trees
 from shared.policies import Band
@@ -32,6 +32,10 @@ class Predictor(Protocol):
 
     @property
     def expected(self) -> float: ...
+    def fits(self, columns: int) -> bool:
+        """Whether it reads no matrix column beyond these."""
+        ...
+
     def margins(self, matrix: Matrix) -> Matrix: ...
     def contributions(self, matrix: Matrix) -> Matrix: ...
 
@@ -65,7 +69,7 @@ class Training(Document):
 class Manifest(Document):
     """`artifact.json`: everything about a model but its arrays."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     kind: Literal["trees", "linear"]
     family: str
     contract_hash: str
@@ -84,13 +88,15 @@ class Manifest(Document):
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A model that can score. `version` is `YYYYMMDD-<sha8 of the content>`."""
+    """A model that can score. `version` is `YYYYMMDD-<sha8 of the content>`; `features` are the schema's, in its order."""
 
     version: str
     manifest: Manifest
     contract: Contract
     predictor: Predictor
     schema: Schema
+    features: tuple[Feature, ...]
+    knots: tuple[Matrix, Matrix]
     reference: Matrix
 
 
@@ -108,37 +114,69 @@ def version_of(files: Mapping[str, bytes]) -> str:
     return f"{known_by[:10].replace('-', '')}-{hashlib.sha256(files[MANIFEST]).hexdigest()[:8]}"
 
 
+def needed(manifest: Manifest) -> tuple[str, str]:
+    """The files that scoring reads besides the manifest; the others are for people and training."""
+    return CONTRACT, ARRAYS[manifest.kind]
+
+
 def unpack(files: Mapping[str, bytes]) -> Artifact:
-    """Read an artefact back. CorruptArtifact names the file that is absent or whose bytes are not those recorded."""
-    manifest = _manifest(files)
-    for name, expected in manifest.files.items():
-        if hashlib.sha256(files.get(name, b"")).hexdigest() != expected:
-            state = "does not match its sha256" if name in files else "is absent"
-            raise CorruptArtifact(f"{name} of the artefact {state}.", fix="Restore the artefact or roll back.")
-    if not {CONTRACT, ARRAYS[manifest.kind]} <= manifest.files.keys():
-        raise CorruptArtifact("The artefact records no contract or no arrays.", fix="Restore the artefact or roll back.")
-    contract = Contract.model_validate_json(files[CONTRACT])
-    schema = Schema(tuple(Column(f.name, f.dtype, f.levels) for f in manifest.features))
-    _same_schema(manifest, contract, schema)
-    arrays = files[ARRAYS[manifest.kind]]
-    predictor = from_bytes(KINDS[manifest.kind], arrays)
-    return Artifact(version_of(files), manifest, contract, predictor, schema, np.array(manifest.reference))
+    """Read an artefact back from its manifest, the files `needed`, and any others.
+
+    CorruptArtifact names the file that is absent, too large, not of the bytes recorded, or not to be made sense of.
+    """
+    manifest = read_manifest(files.get(MANIFEST, b""))
+    for name in {*needed(manifest), *files} - {MANIFEST}:
+        _check_sum(name, files.get(name), manifest.files.get(name))
+    with reading(CONTRACT):
+        contract = Contract.model_validate_json(files[CONTRACT])
+        _same_contract(manifest, contract)
+        schema = Schema(tuple(Column(f.name, f.dtype, f.levels) for f in manifest.features))
+        by_name = {feature.name: feature for feature in contract.usable}
+        features = tuple(by_name[name] for name in schema.names)
+    predictor = from_bytes(KINDS[manifest.kind], files[ARRAYS[manifest.kind]])
+    with reading(MANIFEST):
+        require({"the arrays and the features are equally many": predictor.fits(len(schema.matrix_names))})
+        x, y = map(np.array, manifest.calibration)
+        return Artifact(version_of(files), manifest, contract, predictor, schema, features, (x, y), np.array(manifest.reference))
 
 
-def _manifest(files: Mapping[str, bytes]) -> Manifest:
-    try:
-        return Manifest.model_validate_json(files[MANIFEST])
-    except KeyError:
-        raise CorruptArtifact("The artefact has no artifact.json.", fix="Restore the artefact or roll back.") from None
-    except ValidationError as fault:
-        raise CorruptArtifact(f"artifact.json cannot be read: {fault}", fix="Restore the artefact or roll back.") from fault
+def read_manifest(data: bytes) -> Manifest:
+    """CorruptArtifact when these are not the bytes of an artifact.json."""
+    with reading(MANIFEST):
+        require({"it is there": bool(data), f"it has at most {MAX_BYTES:,} bytes": len(data) <= MAX_BYTES})
+        manifest = Manifest.model_validate_json(data)
+        x, y, reference = (np.array(values) for values in (*manifest.calibration, manifest.reference))
+        rising = all((np.diff(values) >= 0).all() for values in (x, reference))
+        require(
+            {
+                "margins of the calibration and of the reference rise": rising,
+                "calibration is probabilities at margins": len(x) == len(y) > 1 and ((y >= 0) & (y <= 1)).all(),
+                "the reference is finite": len(reference) > 0 and np.isfinite(reference).all(),
+                "there are features and bands": bool(manifest.features and manifest.bands),
+            }
+        )
+    return manifest
 
 
-def _same_schema(manifest: Manifest, contract: Contract, schema: Schema) -> None:
-    offered = Schema.of(contract).columns
-    strange = [column.name for column in schema.columns if column not in offered]
+def _check_sum(name: str, data: bytes | None, recorded: str | None) -> None:
+    if data is None:
+        state = "is absent"
+    elif recorded is None:
+        state = "is not in its manifest"
+    elif len(data) > MAX_BYTES:
+        state = f"has more than {MAX_BYTES:,} bytes"
+    elif hashlib.sha256(data).hexdigest() != recorded:
+        state = "does not match its sha256"
+    else:
+        return
+    raise CorruptArtifact(f"{name} of the artefact {state}.", fix="Restore the artefact or roll back.")
+
+
+def _same_contract(manifest: Manifest, contract: Contract) -> None:
+    offered = set(Schema.of(contract).columns)
+    strange = [f.name for f in manifest.features if Column(f.name, f.dtype, f.levels) not in offered]
     if manifest.contract_hash != contract.hash or strange:
-        raise SchemaMismatch(
+        raise CorruptArtifact(
             f"The artefact was trained under contract {manifest.contract_hash}, but carries {contract.hash}"
             + (f", which does not offer {', '.join(strange)} as trained." if strange else "."),
             fix="Train again; an artefact and its contract are made together.",

@@ -1,5 +1,7 @@
 """Margins to probabilities and percentiles by stored knots: what training fixed, serving interpolates."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from shared.asof.vector import Matrix
@@ -7,7 +9,7 @@ from shared.asof.vector import Matrix
 REFERENCE_SIZE = 1001
 
 
-def probability(margins: Matrix, knots: tuple[tuple[float, ...], tuple[float, ...]]) -> Matrix:
+def probability(margins: Matrix, knots: tuple[Sequence[float] | Matrix, Sequence[float] | Matrix]) -> Matrix:
     """Calibrated probability [rows] by linear interpolation between the knots, flat beyond the outermost."""
     return np.asarray(np.interp(margins, *knots))
 

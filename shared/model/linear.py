@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.asof.vector import Matrix
+from shared.model.arrays import expect, require
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,16 @@ class Linear:
     high: Matrix
     missing_weight: Matrix
     missing_rate: Matrix
+
+    def __post_init__(self) -> None:
+        columns = self.weight.shape[:1]
+        expect(self, np.float64, (), "intercept")
+        expect(self, np.float64, columns, "weight", "mean", "scale", "low", "high", "missing_weight", "missing_rate")
+        finite = (self.intercept, self.weight, self.mean, self.scale, self.missing_weight, self.missing_rate)
+        require({"weights are finite": all(np.isfinite(array).all() for array in finite), "scale is above 0": (self.scale > 0).all()})
+
+    def fits(self, columns: int) -> bool:
+        return len(self.weight) == columns
 
     @property
     def expected(self) -> float:

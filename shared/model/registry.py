@@ -1,18 +1,18 @@
 """Models on object storage: immutable versions, and pointers that only one promoter at a time can move."""
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
 from shared.clock import isoformat
 from shared.errors import CorruptArtifact, LeadscoreError, NoChampion, ObjectMissing, PreconditionFailed
 from shared.log import log
-from shared.model.artifact import MANIFEST, Artifact, unpack, version_of
+from shared.model.arrays import reading
+from shared.model.artifact import MANIFEST, Artifact, needed, read_manifest, unpack, version_of
 from shared.ports import Clock, Objects
-
-Role = Literal["champion", "challenger"]
+from shared.score import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,21 @@ class Registry:
         return version
 
     def load(self, version: str) -> Artifact:
-        prefix = f"models/{version}/"
-        files = {name.removeprefix(prefix): self._objects.read(name).data for name in self._objects.names(prefix)}
-        artifact = unpack(files)
+        """What scoring needs of a version, checked. Raises CorruptArtifact."""
+        artifact = unpack(self._files(version))
         if artifact.version != version:
             raise CorruptArtifact(f"models/{version} holds {artifact.version}.", fix="Restore the artefact or roll back.")
         return artifact
+
+    def _files(self, version: str) -> dict[str, bytes]:
+        manifest = self._read(version, MANIFEST)
+        return {MANIFEST: manifest, **{name: self._read(version, name) for name in needed(read_manifest(manifest))}}
+
+    def _read(self, version: str, name: str) -> bytes:
+        try:
+            return self._objects.read(f"models/{version}/{name}").data
+        except ObjectMissing:
+            raise CorruptArtifact(f"{name} of models/{version} is absent.", fix="Restore the artefact or roll back.") from None
 
     def versions(self) -> list[str]:
         names = self._objects.names("models/")
@@ -60,7 +69,8 @@ class Registry:
             blob = self._objects.read(f"registry/{role}.json")
         except ObjectMissing:
             return None
-        return Pointer(**json.loads(blob.data), generation=blob.generation)
+        with reading(f"the pointer to the {role}"):
+            return Pointer(**json.loads(blob.data), generation=blob.generation)
 
     def point(self, role: Role, version: str, *, by: str, reason: str, at: datetime) -> Pointer:
         """Give `role` to `version`. PreconditionFailed when somebody else moved the pointer meanwhile."""
@@ -79,35 +89,66 @@ class Registry:
 
 
 class ChampionCache:
-    """The champion of this process. A new pointer is noticed within `ttl`; a bad new model leaves the last good one."""
+    """The models of this process. A moved pointer is noticed within `ttl`; what cannot be read leaves the last good champion."""
 
     def __init__(self, registry: Registry, clock: Clock, ttl: timedelta) -> None:
-        self._registry = registry
-        self._clock = clock
-        self._ttl = ttl
-        self._generation = 0
-        self._artifact: Artifact | None = None
-        self._look_again: datetime | None = None
+        self._champion = _Role("champion", registry, clock, ttl)
+        self._challenger = _Role("challenger", registry, clock, ttl)
 
     def get(self) -> Artifact:
         """Raises NoChampion when there is none, CorruptArtifact when it cannot be read and nothing older is at hand."""
-        now = self._clock.now()
-        if self._artifact is None or self._look_again is None or now >= self._look_again:
-            self._refresh()
-            self._look_again = now + self._ttl
-        assert self._artifact is not None  # noqa: S101 - _refresh sets it or raises
+        artifact = self._champion.artifact()
+        if artifact is not None:
+            return artifact
+        fix = "Train one: ./leadscore train, then ./leadscore models promote."
+        raise self._champion.fault or NoChampion("No champion is registered.", fix=fix)
+
+    def challenger(self) -> Artifact | None:
+        """The model to score beside the champion, to the ledger only, if there is one that can be read."""
+        artifact = self._challenger.artifact()
+        return artifact if artifact and artifact.version != self.get().version else None
+
+
+class _Role:
+    """What a pointer points at, looked at once a `ttl` and loaded again only when its generation has moved."""
+
+    def __init__(self, role: Role, registry: Registry, clock: Clock, ttl: timedelta) -> None:
+        self._role: Role = role
+        self._registry = registry
+        self._clock = clock
+        self._ttl = ttl
+        self._looking = threading.Lock()
+        self._generation = 0
+        self._artifact: Artifact | None = None
+        self._look_again: datetime | None = None
+        self.fault: LeadscoreError | None = None
+
+    def artifact(self) -> Artifact | None:
+        """One thread looks; the others go on with what there is, and wait only for the first look."""
+        if self._is_due() and self._looking.acquire(blocking=self._look_again is None):
+            try:
+                if self._is_due():
+                    self._look()
+                    self._look_again = self._clock.now() + self._ttl
+            finally:
+                self._looking.release()
         return self._artifact
 
-    def _refresh(self) -> None:
+    def _is_due(self) -> bool:
+        return self._look_again is None or self._clock.now() >= self._look_again
+
+    def _look(self) -> None:
+        """A challenger whose pointer is gone is gone; a champion stays until another one is named."""
+        version, self.fault = None, None
         try:
-            pointer = self._registry.pointer("champion")
-            if pointer is None:
-                raise NoChampion("No champion is registered.", fix="Train one: ./leadscore train, then ./leadscore models promote.")
-            if pointer.generation != self._generation:
-                self._artifact = self._registry.load(pointer.version)
-                self._generation = pointer.generation
-                log.info("champion_loaded", model_version=pointer.version)
+            pointer = self._registry.pointer(self._role)
+            version, generation = (pointer.version, pointer.generation) if pointer else (None, 0)
+            if version and generation != self._generation:
+                self._artifact, self._generation = self._registry.load(version), generation
+                log.info(f"{self._role}_loaded", model_version=version)
+            elif version is None and self._role == "challenger":
+                self._artifact, self._generation = None, 0
         except LeadscoreError as fault:
-            if self._artifact is None:
-                raise
-            log.error("champion_refresh_failed", error=fault.code, reason=str(fault), serving=self._artifact.version)
+            self.fault = fault
+            serving = self._artifact.version if self._artifact else None
+            log.error(f"{self._role}_refused", refused=version, error=fault.code, reason=str(fault), serving=serving)

@@ -1,6 +1,7 @@
 """A model's judgement of vectors: margin, probability, percentile, band, and the reasons in words."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,36 +20,45 @@ def judge(artifact: Artifact, vectors: Sequence[Mapping[str, Value]]) -> list[Ju
     if not vectors:
         return []
     matrix = artifact.schema.encode(as_table(vectors))
-    margins = artifact.predictor.margins(matrix)
-    probabilities = calibrate.probability(margins, artifact.manifest.calibration)
-    percentiles = calibrate.percentile(margins, artifact.reference)
+    said = estimate(artifact, matrix)
+    numbers = (column.tolist() for column in (said.margin, said.probability, said.percentile))
     shares = feature_contributions(artifact, matrix)
-    by_name = {feature.name: feature for feature in artifact.contract.usable}
-    features = [by_name[name] for name in artifact.schema.names]
-    judgements = []
-    for margin, probability, percentile, share, vector in zip(
-        margins.tolist(), probabilities.tolist(), percentiles.tolist(), shares, vectors, strict=True
-    ):
-        band = band_at(artifact.manifest.bands, percentile)
-        judgements.append(
-            Judgement(
-                margin=margin,
-                probability=probability,
-                percentile=percentile,
-                score=points(margin, artifact.manifest.base_rate),
-                band=band.name,
-                action=band.action,
-                reasons=_reasons(features, share, vector),
-            )
-        )
-    return judgements
+    return [_judgement(artifact, *each) for each in zip(*numbers, shares, vectors, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """What ranks, what is shown, and where it lies in the reference (0-100), each [rows]."""
+
+    margin: Matrix
+    probability: Matrix
+    percentile: Matrix
+
+
+def estimate(artifact: Artifact, matrix: Matrix) -> Estimates:
+    """For very many rows, of whom few will be shown: no reasons."""
+    margin = artifact.predictor.margins(matrix)
+    return Estimates(margin, calibrate.probability(margin, artifact.knots), calibrate.percentile(margin, artifact.reference))
 
 
 def feature_contributions(artifact: Artifact, matrix: Matrix) -> Matrix:
     """Contributions [rows, features]: those of a category's columns add up to the category's."""
-    shares = artifact.predictor.contributions(matrix)
-    starts = np.searchsorted(artifact.schema.owner, np.arange(len(artifact.schema.columns)))
-    return np.asarray(np.add.reduceat(shares, starts, axis=1))
+    return np.asarray(np.add.reduceat(artifact.predictor.contributions(matrix), artifact.schema.starts, axis=1))
+
+
+def _judgement(
+    artifact: Artifact, margin: float, probability: float, percentile: float, share: Matrix, vector: Mapping[str, Value]
+) -> Judgement:
+    band = band_at(artifact.manifest.bands, percentile)
+    return Judgement(
+        margin=margin,
+        probability=probability,
+        percentile=percentile,
+        score=points(margin, artifact.manifest.base_rate),
+        band=band.name,
+        action=band.action,
+        reasons=_reasons(artifact.features, share, vector),
+    )
 
 
 def band_at(bands: Sequence[Band], percentile: float) -> Band:

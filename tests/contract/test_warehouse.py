@@ -16,6 +16,8 @@ from shared.asks import answer
 from shared.asof.contract import load_contract
 from shared.asof.labels import OpenLead, labels, open_leads
 from shared.errors import DataError, WarehouseUnavailable
+from shared.ingest.load import load_file
+from shared.ingest.typed import Delivery
 from shared.lead import Ask
 from shared.ledger import Ledger, Receipt
 from shared.ports import BulkWarehouse, Query
@@ -106,6 +108,25 @@ def test_the_same_key_is_appended_once(built: Built) -> None:
     assert ledger.has("twice", NOON, "v1")
     assert not ledger.has("twice", NOON, "v2")
     assert not ledger.has("twice", NOON + timedelta(microseconds=1), "v1")
+
+
+def test_whole_columns_are_added_by_name(built: Built) -> None:
+    month = {"firm_crd": pa.array([901, 902]), "known_at": pa.array([NOON, NOON], pa.timestamp("us", "UTC"))}
+    rows = pa.table({"total_aum_m": pa.array([0.1, None], pa.float64()), "month": pa.array([date(2025, 7, 1), date(2025, 8, 1)]), **month})
+    built.warehouse.insert("vendor.firm_months", rows)
+    text = "SELECT firm_crd, month, total_aum_m, known_at FROM `vendor.firm_months` WHERE firm_crd > 900 ORDER BY firm_crd"
+    assert built.warehouse.query(Query("added", text)).values == [(901, date(2025, 7, 1), 0.1, NOON), (902, date(2025, 8, 1), None, NOON)]
+
+
+def test_a_file_is_ingested_once_everywhere(built: Built, tmp_path: Path) -> None:
+    (tmp_path / "firms.csv").write_text("RIAFirmCRD,total_reps\n903,< 5\n904,many\n905.0,7\n")
+    delivery = Delivery(NOON, date(2025, 8, 31), NOON)
+    first, second = (
+        load_file(built.warehouse, "vendor.firm_snapshots", tmp_path / "firms.csv", delivery, lambda _: None) for _ in range(2)
+    )
+    assert (first.loaded, first.quarantined, second.loaded, second.before) == (2, 1, 0, NOON)
+    text = "SELECT firm_crd, number_of_reps FROM `vendor.firm_snapshots` WHERE firm_crd > 900 ORDER BY firm_crd"
+    assert built.warehouse.query(Query("ingested", text)).values == [(903, 2), (905, 7)]
 
 
 def test_standing_is_the_latest_champion_score_beside_the_last_receipt(built: Built) -> None:

@@ -14,10 +14,12 @@ from sandbox.world import World, events
 from shared import policies
 from shared.adapters.directory import DirectoryObjects
 from shared.adapters.duckdb import DuckDBWarehouse
+from shared.batches import Batches
 from shared.clock import SteppedClock
 from shared.config import ROOT
 from shared.lead import StageChange
 from shared.ledger import Ledger
+from shared.model.artifact import pack
 from shared.model.registry import ChampionCache, Registry
 from shared.ports import CrmLead
 from shared.score import LedgerRow
@@ -53,6 +55,16 @@ class House:
         return self.warehouse._connection.execute(f"SELECT * FROM {table}").fetchall()
 
 
+def challenger(house: House, **changes: object) -> str:
+    """The champion's trees under another manifest, pointed at as the challenger."""
+    registry = Registry(DirectoryObjects(house.world.objects))
+    model = house.scoring.champions.get()
+    manifest = model.manifest.model_copy(update={"code_version": "challenger", **changes})
+    version = registry.save(pack(manifest, model.contract, model.predictor, {}))
+    registry.point("challenger", version, by="tests", reason="on trial", at=house.clock.now())
+    return version
+
+
 @pytest.fixture
 def house(trained: Trained, tmp_path: Path) -> Iterator[House]:
     world = trained.copy(tmp_path / "world")
@@ -64,7 +76,7 @@ def house(trained: Trained, tmp_path: Path) -> Iterator[House]:
     crm = FakeCrm(records, dict.fromkeys(salesforce_policy.fields.model_dump().values(), 255))
     ledger = Ledger(warehouse)
     champions = ChampionCache(Registry(DirectoryObjects(world.objects)), clock, timedelta(seconds=30))
-    scoring = Scoring(clock, warehouse, ledger, champions, topic, crm, scoring_policy)
+    scoring = Scoring(clock, warehouse, ledger, champions, topic, crm, scoring_policy, Batches(warehouse))
     yield House(world, warehouse, clock, topic, crm, scoring, Syncing(clock, ledger, crm, topic, salesforce_policy), changes)
     warehouse.close()
 

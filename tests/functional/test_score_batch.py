@@ -1,10 +1,22 @@
 import json
-from datetime import timedelta
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
 
 from functions.messages import BatchCommand, PageMessage, read
 from functions.score_batch import PageReport, plan_batch, score_page
 from functions.score_lead import score_lead
-from tests.functional.conftest import House
+from shared.adapters.directory import DirectoryObjects
+from shared.errors import TopicUnavailable
+from shared.model.registry import Registry
+from tests.fakes import FakeTopic
+from tests.functional.conftest import House, challenger
+
+
+def _night(house: House) -> datetime:
+    return house.changes[-1].stage_entered_at + timedelta(days=1)
 
 
 def _pages(house: House) -> list[PageMessage]:
@@ -12,7 +24,7 @@ def _pages(house: House) -> list[PageMessage]:
 
 
 def test_every_open_lead_without_a_score_is_in_exactly_one_page(house: House) -> None:
-    as_of = house.changes[-1].stage_entered_at + timedelta(days=1)
+    as_of = _night(house)
     report = plan_batch(BatchCommand(as_of=as_of), house.scoring)
     pages = _pages(house)
     leads = [lead.lead_id for page in pages for lead in page.leads]
@@ -21,21 +33,96 @@ def test_every_open_lead_without_a_score_is_in_exactly_one_page(house: House) ->
     assert {page.as_of for page in pages} == {as_of}
 
 
-def test_a_page_scores_what_it_can_names_what_it_cannot_and_announces(house: House) -> None:
-    as_of = house.changes[-1].stage_entered_at + timedelta(days=1)
-    plan_batch(BatchCommand(as_of=as_of), house.scoring)
+def test_a_page_scores_what_it_can_and_names_what_it_cannot(house: House) -> None:
+    plan_batch(BatchCommand(as_of=_night(house)), house.scoring)
     page = _pages(house)[0]
     report = score_page(page, house.scoring)
     assert report.scored + report.not_scored == len(page.leads)
     assert report.not_scored > 0
     assert len(house.rows("scores.ledger")) == report.scored
-    (announced,) = house.topic.bodies("lead-scored")
-    assert len(json.loads(announced)["lead_ids"]) == report.scored
+    ((run_id, number, _, _, scored, not_scored, reasons, _),) = house.rows("monitoring.batch_pages")
+    assert (run_id, number, scored, not_scored) == (page.run_id, page.page, report.scored, report.not_scored)
+    assert sum(map(len, json.loads(str(reasons)).values())) == report.not_scored
     assert house.topic.bodies("dead-letters") == []
 
 
+def test_the_last_page_whichever_it_is_ends_the_run_with_one_sync_of_every_open_lead_and_one_drift_row(house: House) -> None:
+    run = plan_batch(BatchCommand(as_of=_night(house)), house.scoring)
+    first, *rest = _pages(house)
+    for page in reversed(rest):
+        score_page(page, house.scoring)
+    assert house.topic.bodies("lead-scored") == []
+    score_page(first, house.scoring)
+    announced = [lead for body in house.topic.bodies("lead-scored") for lead in json.loads(body)["lead_ids"]]
+    assert len(announced) == len(set(announced)) == run.open
+    assert len(house.topic.bodies("lead-scored")) == -(-run.open // house.scoring.policy.sync_page_size)
+    ((run_id, _, version, n, psi, critical, beyond, mean),) = house.rows("monitoring.score_drift")
+    assert (run_id, version, n) == (run.run_id, run.model_version, len(house.rows("scores.ledger")))
+    assert beyond == (float(str(psi)) > float(str(critical)))
+    assert 0 < float(str(mean)) < 0.5
+
+
+def test_a_run_whose_pages_are_done_before_the_plan_is_written_down_ends_all_the_same(house: House) -> None:
+    topic, pages = house.topic, 0
+
+    class Eager(FakeTopic):
+        """Delivers a page the moment it is published."""
+
+        def publish(self, topic: str, body: bytes, attributes: Mapping[str, str]) -> str:
+            nonlocal pages
+            if topic == "score-page":
+                pages += 1
+                score_page(read(PageMessage, body), scoring)
+            return house.topic.publish(topic, body, attributes)
+
+    scoring = replace(house.scoring, topic=Eager())
+    run = plan_batch(BatchCommand(as_of=_night(house)), scoring)
+    assert pages == run.pages >= 2
+    assert sum(len(json.loads(body)["lead_ids"]) for body in topic.bodies("lead-scored")) == run.open
+
+
+def test_a_plan_that_died_half_way_is_taken_up_by_the_next(house: House) -> None:
+    class Dying(FakeTopic):
+        def publish(self, topic: str, body: bytes, attributes: Mapping[str, str]) -> str:
+            if len(self.published) == 1:
+                raise TopicUnavailable("gone")
+            return super().publish(topic, body, attributes)
+
+    dying = Dying()
+    command = BatchCommand(as_of=_night(house), stale_after_days=0)
+    with pytest.raises(TopicUnavailable):
+        plan_batch(command, replace(house.scoring, topic=dying))
+    score_page(read(PageMessage, dying.bodies("score-page")[0]), house.scoring)
+    house.clock.step(timedelta(minutes=1))
+    run = plan_batch(command, house.scoring)
+    for page in _pages(house):
+        score_page(page, house.scoring)
+    leads = [row[0] for row in house.rows("scores.ledger")]
+    assert len(leads) == len(set(leads))
+    assert sum(len(json.loads(body)["lead_ids"]) for body in house.topic.bodies("lead-scored")) == run.open
+
+
+def test_only_the_champion_scores_at_night(house: House) -> None:
+    challenger(house)
+    plan_batch(BatchCommand(as_of=_night(house)), house.scoring)
+    score_page(_pages(house)[0], house.scoring)
+    assert {row[5] for row in house.rows("scores.ledger")} == {"champion"}
+
+
+def test_what_only_a_challenger_scored_is_scored_at_night(house: House) -> None:
+    """A challenger that is promoted has scores of its own in the ledger; none of them was ever shown."""
+    version = challenger(house)
+    change = house.known()[0]
+    score_lead(change, house.scoring)
+    _extract_knows(house, change.lead_id)
+    Registry(DirectoryObjects(house.world.objects)).point("champion", version, by="tests", reason="better", at=house.clock.now())
+    house.clock.step(timedelta(minutes=1))
+    plan_batch(BatchCommand(as_of=change.stage_entered_at + timedelta(days=35), stale_after_days=0), house.scoring)
+    assert change.lead_id in [lead.lead_id for page in _pages(house) for lead in page.leads]
+
+
 def test_a_page_delivered_twice_changes_nothing(house: House) -> None:
-    plan_batch(BatchCommand(as_of=house.changes[-1].stage_entered_at + timedelta(days=1)), house.scoring)
+    plan_batch(BatchCommand(as_of=_night(house)), house.scoring)
     page = _pages(house)[0]
     first = score_page(page, house.scoring)
     before = house.rows("scores.ledger")
@@ -49,19 +136,24 @@ def test_a_fresh_score_is_only_announced_a_stale_one_is_made_anew(house: House) 
     first = house.known()[0]
     score_lead(first, house.scoring)
     _extract_knows(house, first.lead_id)
+    house.topic.published.clear()
     soon, later = (first.stage_entered_at + timedelta(days=days) for days in (35, 75))
     plan_batch(BatchCommand(as_of=soon, stale_after_days=0), house.scoring)
+    pages = _pages(house)
+    assert first.lead_id not in [lead.lead_id for page in pages for lead in page.leads]
+    for page in pages:
+        score_page(page, house.scoring)
     assert first.lead_id in json.loads(house.topic.bodies("lead-scored")[-1])["lead_ids"]
-    assert first.lead_id not in [lead.lead_id for page in _pages(house) for lead in page.leads]
     house.topic.published.clear()
     plan_batch(BatchCommand(as_of=later), house.scoring)
     assert first.lead_id in [lead.lead_id for page in _pages(house) for lead in page.leads]
 
 
-def test_a_page_of_unknown_advisors_announces_nothing(house: House) -> None:
+def test_a_page_of_unknown_advisors_scores_nobody(house: House) -> None:
     unknown = house.unknown()
     body = {
         "run_id": "r",
+        "page": 0,
         "as_of": "2025-11-01T00:00:00Z",
         "leads": [{"lead_id": unknown.lead_id, "crd": unknown.crd, "stage_entered_at": "2025-09-02T13:00:00Z"}],
     }

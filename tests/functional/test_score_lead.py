@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 
 from functions.score_lead import score_lead
+from shared.adapters.directory import DirectoryObjects
 from shared.asks import answer_one
 from shared.errors import InvalidMessage, NoChampion, TopicUnavailable, UnknownCrd, UnknownLead, WarehouseUnavailable
 from shared.lead import Ask
+from shared.model.registry import Registry
 from shared.score import canonical, digest
-from tests.functional.conftest import House
+from tests.functional.conftest import House, challenger
 
 
 def test_a_contacted_lead_is_scored_written_down_and_announced(house: House) -> None:
@@ -96,3 +98,46 @@ def test_a_warehouse_that_was_removed_is_said_so(house: House) -> None:
     Path(house.world.path / "warehouse.duckdb").unlink()
     with pytest.raises(WarehouseUnavailable, match="is gone"):
         score_lead(house.known()[0], house.scoring)
+
+
+def test_the_challenger_s_opinion_goes_to_the_ledger_and_nowhere_else(house: House) -> None:
+    version = challenger(house)
+    change = house.known()[0]
+    assert score_lead(change, house.scoring) == "lead_scored"
+    roles = {row[5]: row for row in house.rows("scores.ledger")}
+    assert roles["challenger"][2] == version
+    assert roles["challenger"][8] == roles["champion"][8]  # the same trees give the same margin
+    assert {row[2] for row in house.rows("scores.feature_log")} == {version, roles["champion"][2]}
+    assert len(house.topic.bodies("lead-scored")) == 1
+    (standing,) = house.scoring.ledger.standing([change.lead_id])
+    assert standing.model_version == roles["champion"][2]
+
+
+def test_a_challenger_that_cannot_be_read_is_no_trouble_of_the_lead_s(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    version = challenger(house)
+    (house.world.objects / "models" / version / "contract.json").write_bytes(b"{}")
+    assert score_lead(house.known()[0], house.scoring) == "lead_scored"
+    assert [row[5] for row in house.rows("scores.ledger")] == ["champion"]
+
+
+@pytest.mark.parametrize("fault", [UnknownCrd("no"), ZeroDivisionError(), MemoryError()])
+def test_a_challenger_that_fails_in_any_way_leaves_the_champion_s_score(
+    house: House, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def fail() -> None:
+        raise fault
+
+    monkeypatch.setattr(house.scoring.champions, "challenger", fail)
+    assert score_lead(house.known()[0], house.scoring) == "lead_scored"
+    assert len(house.rows("scores.ledger")) == 1
+
+
+def test_a_challenger_made_champion_scores_the_entry_it_had_only_shadowed(house: House) -> None:
+    version = challenger(house)
+    change = house.known()[0]
+    score_lead(change, house.scoring)
+    Registry(DirectoryObjects(house.world.objects)).point("champion", version, by="tests", reason="better", at=house.clock.now())
+    house.clock.step(timedelta(minutes=1))
+    assert score_lead(change, house.scoring) == "lead_scored"
+    (standing,) = house.scoring.ledger.standing([change.lead_id])
+    assert standing.model_version == version

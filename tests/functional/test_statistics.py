@@ -1,5 +1,6 @@
 """Fit-time statistics: found on training rows, kept in the contract, given to the same query in training and serving."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -7,11 +8,15 @@ import pyarrow as pa
 import pytest
 from structlog.testing import capture_logs
 
+from ops.training import registry, train_and_register
+from sandbox.world import events
 from shared.adapters.duckdb import DuckDBWarehouse
 from shared.asks import answer_one
 from shared.asof.contract import Contract, load_contract
 from shared.errors import ContractError, DataError, FanOut
 from shared.lead import Ask
+from shared.model.scorer import judge
+from tests.conftest import Trained
 from training_job.dataset import load_dataset
 from training_job.statistics import fit_statistics
 
@@ -160,3 +165,15 @@ def test_a_stale_source_is_as_good_as_none_and_is_said(warehouse: DuckDBWarehous
         assert not logs
         assert answer_one(warehouse, fresh, Ask("lead1", 1, START + timedelta(days=301)))["aum"] is None
     assert logs == [{"event": "sources_stale", "log_level": "warning", "rep": 1}]
+
+
+def test_a_model_of_another_catalogue_carries_its_statistics_and_scores_with_them(trained: Trained, tmp_path: Path) -> None:
+    groups = ["m5_base", "m5_metro", "m5_engineered", "contact_time"]
+    world = replace(trained.copy(tmp_path / "world"), contract=trained.world.contract.with_groups(groups))
+    artifact = registry(world.path).load(train_and_register(world, lambda _: None).trained.version)
+    assert set(artifact.contract.fitted) == set(world.contract.statistics_of(world.contract.usable))
+    assert len(artifact.contract.fitted["metro_top"]) == 25  # type: ignore[arg-type]
+    with world.reading() as warehouse:
+        known = [change for change in events(world, warehouse) if change.crd is not None and change.crd < 9_000_000][:3]
+        vectors = [answer_one(warehouse, artifact.contract, Ask(each.lead_id, each.crd, each.stage_entered_at)) for each in known]
+    assert all(0 < judged.probability < 1 and judged.reasons for judged in judge(artifact, vectors))

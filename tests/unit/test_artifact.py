@@ -3,7 +3,7 @@ import json
 import pytest
 
 from shared.errors import CorruptArtifact, SchemaMismatch, UnknownCategory
-from shared.model.artifact import MANIFEST, pack, unpack, version_of
+from shared.model.artifact import MANIFEST, needed, pack, unpack, version_of
 from shared.model.scorer import band_at, judge, say
 from tests.conftest import Trained
 
@@ -27,20 +27,25 @@ def test_the_version_names_the_day_and_the_content(trained: Trained, files: dict
 
 def test_every_changed_or_absent_file_is_named(files: dict[str, bytes]) -> None:
     for name in set(files) - {MANIFEST}:
-        with pytest.raises(CorruptArtifact, match=name):
+        with pytest.raises(CorruptArtifact, match=f"{name} .* sha256"):
             unpack({**files, name: files[name] + b" "})
+    for name in needed(unpack(files).manifest):
         with pytest.raises(CorruptArtifact, match=f"{name} .* absent"):
             unpack({n: data for n, data in files.items() if n != name})
-    with pytest.raises(CorruptArtifact, match=r"no artifact\.json"):
-        unpack({n: data for n, data in files.items() if n != MANIFEST})
-    with pytest.raises(CorruptArtifact, match="cannot be read"):
-        unpack({**files, MANIFEST: files[MANIFEST][:100]})
+    for broken in (b"", files[MANIFEST][:100], b"\xff\xfe", b"[]"):
+        with pytest.raises(CorruptArtifact, match=r"artifact\.json cannot be read"):
+            unpack({**files, MANIFEST: broken})
+
+
+def test_a_file_the_manifest_does_not_know_is_refused(files: dict[str, bytes]) -> None:
+    with pytest.raises(CorruptArtifact, match=r"model\.pkl of the artefact is not in its manifest"):
+        unpack({**files, "model.pkl": b"cos\nsystem\n"})
 
 
 def test_a_model_under_another_contract_is_refused(files: dict[str, bytes]) -> None:
     artifact = unpack(files)
     other = artifact.contract.model_copy(update={"missing": ("n/a",)})
-    with pytest.raises(SchemaMismatch, match="trained under contract"):
+    with pytest.raises(CorruptArtifact, match="trained under contract"):
         unpack(pack(artifact.manifest, other, artifact.predictor, {}))
 
 

@@ -1,12 +1,20 @@
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet
 import pytest
 
-from sandbox.extract import read_csv
-from sandbox.world import held, make_file_world, open_world
+from sandbox.extract import read_typed
+from sandbox.market import make_market
+from sandbox.world import events, held, make_file_world, open_world
 from shared.asof.contract import Contract, load_contract
 from shared.errors import ContractError, DataError
+from shared.ingest.declared import intakes
+from shared.ports import Query
+from tests.conftest import CONTRACTS
 
 CONTRACT = """name: calls
 lead: {table: calls, key: id, contacted_at: at, outcome: {column: y, positive: "yes"}}
@@ -31,7 +39,7 @@ def _file(tmp_path: Path, text: str) -> Path:
 
 
 def test_rows_are_typed_by_the_contract_and_leads_get_salesforce_ids(tmp_path: Path, contract: Contract) -> None:
-    table, keys = read_csv(contract, _file(tmp_path, GOOD))
+    table, keys = read_typed(contract, "crm.calls", _file(tmp_path, GOOD))
     assert table.column("age_years").to_pylist() == [30.0, None, None]
     assert table.column("at").to_pylist()[2] == datetime(2025, 2, 3, tzinfo=UTC)
     assert keys == [("00Q5e0000000000EAA", "1"), ("00Q5e0000000001EAA", "2"), ("00Q5e0000000002EAA", "3")]
@@ -49,7 +57,7 @@ def test_rows_are_typed_by_the_contract_and_leads_get_salesforce_ids(tmp_path: P
 )
 def test_what_does_not_fit_is_named_by_line(tmp_path: Path, contract: Contract, text: str, said: str) -> None:
     with pytest.raises(DataError, match=said):
-        read_csv(contract, _file(tmp_path, text))
+        read_typed(contract, "crm.calls", _file(tmp_path, text))
 
 
 def test_a_missing_file_or_contract_is_named_and_the_old_world_is_kept(tmp_path: Path, contract: Contract) -> None:
@@ -76,6 +84,32 @@ def test_a_world_is_split_at_a_month_end_or_where_it_is_told(tmp_path: Path, con
 def test_one_month_of_contacts_cannot_be_split_by_itself(tmp_path: Path, contract: Contract) -> None:
     with pytest.raises(DataError, match="one month"):
         make_file_world(tmp_path / "w", tmp_path / "c.yaml", _file(tmp_path, GOOD.replace("2025-02-03", "2025-01-30")), None)
+
+
+def test_parquet_and_json_lines_make_the_same_world_as_csv(tmp_path: Path, contract: Contract) -> None:
+    rows = pyarrow.csv.read_csv(_file(tmp_path, GOOD), parse_options=pyarrow.csv.ParseOptions(delimiter=";"))
+    pyarrow.parquet.write_table(rows, tmp_path / "data.parquet")
+    (tmp_path / "data.ndjson").write_text("\n".join(json.dumps(row, default=str) for row in rows.to_pylist()))
+    read = [read_typed(contract, "crm.calls", tmp_path / f"data.{kind}")[0].to_pylist() for kind in ("csv", "parquet", "ndjson")]
+    assert read[0] == read[1] == read[2]
+
+
+def test_a_directory_has_one_file_per_table(tmp_path: Path) -> None:
+    market, folder = make_market(4, reps=1200, leads=1000, firms=40), tmp_path / "files"
+    folder.mkdir()
+    for name in intakes():
+        pyarrow.parquet.write_table(market.tables[name], folder / f"{name}.parquet")
+    advisor = CONTRACTS / "advisor.yaml"
+    world = make_file_world(tmp_path / "w", advisor, folder, None)
+    with world.reading() as warehouse:
+        assert len(events(world, warehouse)) == sum(market.truth.contacted_at > np.datetime64(world.known_by.replace(tzinfo=None)))
+        assert warehouse.query(Query("n", "SELECT COUNT(*) AS n FROM `vendor.rep_snapshots`")).values == [(8 * 1200,)]
+    with pytest.raises(DataError, match=r"Contract advisor reads \d tables, and .* is one file"):
+        make_file_world(tmp_path / "w", advisor, folder / "vendor.employment.parquet", None)
+    (folder / "vendor.employment.parquet").unlink()
+    with pytest.raises(DataError, match=r"has no file of vendor\.employment"):
+        make_file_world(tmp_path / "w", advisor, folder, None)
+    assert open_world(tmp_path / "w").contract == world.contract
 
 
 def test_a_world_belongs_to_one_process_at_a_time(tmp_path: Path) -> None:

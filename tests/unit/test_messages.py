@@ -86,7 +86,12 @@ def test_the_other_messages_know_their_form() -> None:
     assert read(ScoredMessage, b'{"lead_ids": ["00Q5e0000026979EAA"]}').lead_ids == ("00Q5e0000026979EAA",)
     assert read(BatchCommand, b"{}").as_of is None
     page = json.dumps(
-        {"run_id": "r", "as_of": GOOD["stage_entered_at"], "leads": [{k: GOOD[k] for k in ("lead_id", "crd", "stage_entered_at")}]}
+        {
+            "run_id": "r",
+            "page": 0,
+            "as_of": GOOD["stage_entered_at"],
+            "leads": [{k: GOOD[k] for k in ("lead_id", "crd", "stage_entered_at")}],
+        }
     )
     (ask,) = read(PageMessage, page.encode()).asks()
     assert (ask.lead_id, ask.crd) == ("00Q5e0000026979EAA", 1001)

@@ -1,11 +1,14 @@
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from shared.clock import SteppedClock
 from shared.errors import CorruptArtifact, NoChampion, ObjectMissing, PreconditionFailed
 from shared.model.artifact import MANIFEST, unpack
 from shared.model.registry import ChampionCache, Registry
+from shared.ports import Blob
 from tests.conftest import Trained
 from tests.fakes import FakeObjects
 
@@ -84,7 +87,7 @@ def test_a_new_champion_is_noticed_within_the_ttl_and_not_asked_for_before(train
     assert cache.get().version == second
 
 
-def test_a_corrupt_new_champion_leaves_the_last_good_one_serving(files: dict[str, bytes], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_corrupt_new_champion_leaves_the_last_good_one_serving_and_raises_an_alert(files: dict[str, bytes]) -> None:
     objects, clock = FakeObjects(), SteppedClock(NOON)
     registry = Registry(objects)
     first = registry.save(files)
@@ -95,9 +98,86 @@ def test_a_corrupt_new_champion_leaves_the_last_good_one_serving(files: dict[str
     objects.write(f"models/{second}/contract.json", b"damaged")
     _promote(registry, second)
     clock.step(TTL)
-    assert cache.get().version == first
+    with capture_logs() as told:
+        assert [cache.get().version for _ in range(3)] == [first] * 3
+    (alert,) = told
+    assert (alert["event"], alert["log_level"], alert["error"]) == ("champion_refused", "error", "corrupt_artifact")
+    assert (alert["refused"], alert["serving"]) == (second, first)
     with pytest.raises(CorruptArtifact):
         ChampionCache(registry, clock, TTL).get()
+
+
+def test_a_garbled_pointer_leaves_the_last_good_champion(files: dict[str, bytes]) -> None:
+    objects, clock = FakeObjects(), SteppedClock(NOON)
+    registry = Registry(objects)
+    first = registry.save(files)
+    _promote(registry, first)
+    cache = ChampionCache(registry, clock, TTL)
+    cache.get()
+    for garbled in (b"", b"[]", b"null", b"{}", b"\xff", b'{"version": 7}'):
+        objects.write("registry/champion.json", garbled)
+        clock.step(TTL)
+        assert cache.get().version == first
+
+
+def test_the_pointer_is_read_once_a_ttl_and_the_artefact_once_a_generation(files: dict[str, bytes]) -> None:
+    class Counting(FakeObjects):
+        reads: list[str]
+
+        def read(self, name: str) -> Blob:
+            self.reads.append(name)
+            return super().read(name)
+
+    objects, clock = Counting(), SteppedClock(NOON)
+    objects.reads = []
+    registry = Registry(objects)
+    _promote(registry, registry.save(files))
+    cache = ChampionCache(registry, clock, TTL)
+    objects.reads.clear()
+    for _ in range(3):
+        for _ in range(100):
+            cache.get()
+        clock.step(TTL)
+    assert objects.reads.count("registry/champion.json") == 3
+    assert len([name for name in objects.reads if name.startswith("models/")]) == 3
+
+
+def test_many_threads_load_a_champion_once(files: dict[str, bytes]) -> None:
+    registry = Registry(FakeObjects())
+    version = registry.save(files)
+    _promote(registry, version)
+    loads, load = [], registry.load
+    registry.load = lambda version: (loads.append(version), load(version))[1]  # type: ignore[method-assign, func-returns-value]
+    cache, seen = ChampionCache(registry, SteppedClock(NOON), TTL), list[str]()
+    threads = [threading.Thread(target=lambda: seen.append(cache.get().version)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (loads, seen) == ([version], [version] * 8)
+
+
+def test_a_challenger_comes_and_goes_with_its_pointer_and_is_never_the_champion_itself(files: dict[str, bytes]) -> None:
+    objects, clock = FakeObjects(), SteppedClock(NOON)
+    registry = Registry(objects)
+    first, second = registry.save(files), registry.save(_other(files))
+    _promote(registry, first)
+    cache = ChampionCache(registry, clock, TTL)
+    assert cache.challenger() is None
+    registry.point("challenger", second, by="a person", reason="on trial", at=NOON)
+    clock.step(TTL)
+    found = cache.challenger()
+    assert found is not None
+    assert found.version == second
+    _promote(registry, second, NOON + timedelta(minutes=1))
+    clock.step(TTL)
+    assert cache.get().version == second
+    assert cache.challenger() is None
+    _promote(registry, first, NOON + timedelta(minutes=2))
+    del objects._blobs["registry/challenger.json"]
+    clock.step(TTL)
+    assert cache.get().version == first
+    assert cache.challenger() is None
 
 
 def _other(files: dict[str, bytes]) -> dict[str, bytes]:

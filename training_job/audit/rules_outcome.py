@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.asof.contract import DERIVED
 from shared.asof.visible import instant, table_name
 from shared.ports import Query
 from training_job.audit.evidence import Evidence, Floats
@@ -15,6 +14,8 @@ from training_job.audit.power import Power, power, within
 
 MIN_PRESENT = 10
 WINNERS_RATIO, WINNERS_Z = 5.0, 6.0
+ONLY_WINNERS, MOST_WINNERS = 0.9, 0.5
+"""Values that exist for winners alone, or for most of them and few others; a rare strong sign is neither."""
 PRESENCE_RATIO, PRESENCE_Z = 1.5, 4.0
 PRESENCE_DRIFT, DRIFT_Z = 0.05, 6.0
 COPY_AUC = 0.98
@@ -27,9 +28,14 @@ SHUFFLED_Z = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Having a value at all: the rate of positives with one over that without, and how it goes with the lead's age."""
+    """Having a value at all: share of leads that have one, rate of outcomes among them, share of winners that have one.
+
+    ratio: that rate over the rate without a value; z of it; drift: share among the oldest quarter less the newest.
+    """
 
     share: float
+    rate: float
+    of_winners: float
     ratio: float
     z: float
     drift: float
@@ -46,7 +52,7 @@ def presence(e: Evidence) -> Iterator[Finding]:
         telling = max(seen.ratio, 1 / max(seen.ratio, 1e-9))
         evidence = {"present_share": seen.share, "rate_ratio": seen.ratio, "z": seen.z, "old_minus_new": seen.drift, "rows": e.rows}
         how = f"Leads with a value convert {seen.ratio:.1f} times as often as those without (z {seen.z:.1f})"
-        if telling >= WINNERS_RATIO and abs(seen.z) >= WINNERS_Z:
+        if telling >= WINNERS_RATIO and abs(seen.z) >= WINNERS_Z and (seen.rate >= ONLY_WINNERS or seen.of_winners >= MOST_WINNERS):
             yield Finding(
                 name,
                 "presence",
@@ -55,7 +61,7 @@ def presence(e: Evidence) -> Iterator[Finding]:
                 "Read it as it stood at contact, from versioned extracts, or declare it known: after_contact.",
                 evidence,
             )
-        elif telling >= PRESENCE_RATIO and abs(seen.z) >= PRESENCE_Z and abs(seen.drift) >= PRESENCE_DRIFT and abs(seen.drift_z) >= DRIFT_Z:
+        elif telling >= PRESENCE_RATIO and abs(seen.z) >= PRESENCE_Z and seen.drift >= PRESENCE_DRIFT and seen.drift_z >= DRIFT_Z:
             yield Finding(
                 name,
                 "presence",
@@ -65,12 +71,21 @@ def presence(e: Evidence) -> Iterator[Finding]:
                 "Use a source that keeps what it knew when; a table of ended jobs, for one, knows who left later.",
                 evidence,
             )
+        elif telling >= WINNERS_RATIO and abs(seen.z) >= WINNERS_Z:
+            yield Finding(
+                name,
+                "presence",
+                "suspect",
+                f"{how}, though most winners have none: a rare strong sign, or one that is filled in for some.",
+                "Make sure its value is there before the contact, then waive it by name.",
+                evidence,
+            )
         elif abs(seen.drift) >= 2 * PRESENCE_DRIFT and abs(seen.drift_z) >= DRIFT_Z:
             yield Finding(
                 name,
                 "presence",
                 "suspect" if seen.drift > 0 else "note",
-                f"It is there for {seen.drift:+.0%} more of the oldest leads than of the newest.",
+                f"It is there for {abs(seen.drift):.0%} {'more' if seen.drift > 0 else 'fewer'} of the oldest leads than of the newest.",
                 "Find out whether values are filled in later, or whether the source's coverage really changed.",
                 evidence,
             )
@@ -111,7 +126,7 @@ def lineage(e: Evidence) -> Iterator[Finding]:
     outcome = {e.contract.lead.outcome.column, e.contract.lead.outcome.event_at} - {None}
     later = set(_later_stages(e))
     for feature in e.contract.usable:
-        if feature.source == DERIVED:
+        if feature.source not in e.contract.sources:
             continue
         source = e.contract.sources[feature.source]
         if (source.table or e.contract.lead.table) != e.contract.lead.table:
@@ -160,7 +175,8 @@ def _presence(e: Evidence, there: "np.ndarray[tuple[int], np.dtype[np.bool_]]", 
     with_value, without = won[there].mean(), won[~there].mean()
     oldest, newest = e.age_days >= np.quantile(e.age_days, 0.75), e.age_days <= np.quantile(e.age_days, 0.25)
     drift, drift_z = _difference(there[oldest].astype(np.float64), there[newest].astype(np.float64))
-    return Presence(float(there.mean()), float(with_value / max(without, 1e-9)), ranked.z, drift, drift_z)
+    ratio = float(with_value / max(without, 1e-9))
+    return Presence(float(there.mean()), float(with_value), float(there[won == 1].mean()), ratio, ranked.z, drift, drift_z)
 
 
 def _difference(a: Floats, b: Floats) -> tuple[float, float]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from shared.asof.contract import DERIVED, Contract, Feature, Source
+from shared.asof.contract import ASKED, DERIVED, Contract, Feature, Source
 from shared.asof.visible import instant, known_instant, table_name
 from shared.ports import Query
 from training_job.audit.evidence import EARLIER_DAYS, Evidence, Floats
@@ -213,7 +213,7 @@ WHERE {known} <= @known_by
 
 
 def _reads(feature: Feature, column: str) -> bool:
-    return feature.source != DERIVED and column in re.findall(r"\w+", feature.sql or feature.column or "")
+    return feature.source not in {DERIVED, ASKED} and column in re.findall(r"\w+", feature.sql or feature.column or "")
 
 
 def _same(a: Floats, b: Floats) -> "np.ndarray[tuple[int], np.dtype[np.bool_]]":
