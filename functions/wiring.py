@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 
+from functions.catch_up import CatchingUp
 from functions.delivery import Delivery
-from functions.receive_stage_change import Ingress
+from functions.receive_stage_change import Ingress, OutboundSource
 from functions.score_lead import Scoring
 from functions.sync_all import Scope
 from functions.sync_scores import Syncing
@@ -28,6 +29,24 @@ def app() -> "App":
     return App(config.load())
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """An adapter for each port."""
+
+    clock: Clock
+    warehouse: Warehouse
+    objects: Objects
+    topic: Topic
+    crm: Crm
+
+
+def assemble(settings: Settings, outside: Outside) -> "App":
+    """The use cases on these adapters instead of those the settings name."""
+    made = App(settings)
+    vars(made).update({name: getattr(outside, name) for name in Outside.__slots__})
+    return made
+
+
 @dataclass(frozen=True)
 class App:
     """What a function does not use is not imported: the cloud's clients cost a second, Salesforce's another tenth."""
@@ -40,7 +59,9 @@ class App:
 
     @cached_property
     def ingress(self) -> Ingress:
-        return Ingress(self.topic, self.settings.ingress_secret, self.scoring_policy.stage)
+        salesforce = self.salesforce_policy
+        outbound = OutboundSource(self.settings.salesforce.organization_id, salesforce.crd_field, salesforce.contacted_at_field)
+        return Ingress(self.topic, self.settings.ingress_secret, self.scoring_policy.stage, outbound)
 
     @cached_property
     def scoring(self) -> Scoring:
@@ -58,6 +79,11 @@ class App:
     @cached_property
     def syncing(self) -> Syncing:
         return Syncing(self.clock, Ledger(self.warehouse), self.crm, self.topic, self.salesforce_policy)
+
+    @cached_property
+    def catching_up(self) -> CatchingUp:
+        rules, scoring = self.salesforce_policy.catch_up, self.scoring_policy
+        return CatchingUp(self.clock, self.crm, Ledger(self.warehouse), self.objects, self.topic, rules, scoring.stage, scoring.open_days)
 
     def scope(self, as_of: datetime | None) -> Scope:
         """The scored set as of then, or now."""
