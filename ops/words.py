@@ -85,8 +85,8 @@ def tell_labels(console: Console, report: LabelReport) -> None:
     console.print(table)
     console.print(f"{report.converted_late:,} converted after the window of {report.window_days} days and count as negative")
     console.print(f"{report.reopened:,} were contacted more than once; the {report.reopened_rule} contact counts")
-    if not report.lag_days:
-        console.print("No outcome is old enough to tell how late they come.")
+    if report.same_day is None:
+        console.print("How late outcomes come cannot be told: they have no instant of their own, or none is old enough.")
         return
     quantiles = ", ".join(f"{name} {days:.1f}" for name, days in report.lag_days.items())
     console.print(f"days from contact to outcome: {quantiles}; same day {report.same_day.value:.0%}")

@@ -25,6 +25,7 @@ class LabelReport:
 
     Lags, in days, are of outcomes at or after the contact of leads that had 90 days to come and were not contacted
     before outcomes were recorded. lag_days: their quantiles; captured: the share within each window, the declared one too.
+    All three are empty where no such outcome has an instant of its own.
     reopened: leads contacted more than once; `reopened_rule` says which contact counts.
     """
 
@@ -35,7 +36,7 @@ class LabelReport:
     converted_late: int
     reopened: int
     reopened_rule: str
-    same_day: Estimate
+    same_day: Estimate | None
     lag_days: dict[str, float]
     captured: dict[int, Estimate]
 
@@ -48,6 +49,7 @@ def label_report(warehouse: Warehouse, contract: Contract, known_by: datetime) -
     lags = np.array([_days(row["contacted_at"], row["outcome_at"]) for row in came])
     ripe = lags[(lags >= 0) & np.array([_age(row, known_by) >= RIPE_DAYS for row in came], bool)]
     followed = lags[lags >= 0]
+    ripe = ripe if contract.lead.outcome.event_at else ripe[:0]
     if not len(followed):
         raise DataError("No outcome follows a contact.", fix="Check lead.outcome in the contract and the extract's outcome column.")
     return LabelReport(
@@ -58,9 +60,9 @@ def label_report(warehouse: Warehouse, contract: Contract, known_by: datetime) -
         converted_late=int((followed > window).sum()),
         reopened=int(str(warehouse.query(reopened(contract), known_by=known_by).values[0][0])) if contract.lead.known_at else 0,
         reopened_rule=contract.lead.reopened,
-        same_day=wilson(int((ripe < 1).sum()), len(ripe)),
+        same_day=wilson(int((ripe < 1).sum()), len(ripe)) if len(ripe) else None,
         lag_days={f"p{100 * q:.0f}": float(np.quantile(ripe, q)) for q in QUANTILES} if len(ripe) else {},
-        captured={days: wilson(int((ripe <= days).sum()), len(ripe)) for days in sorted({*WINDOWS, window})},
+        captured={days: wilson(int((ripe <= days).sum()), len(ripe)) for days in sorted({*WINDOWS, window}) if len(ripe)},
     )
 
 

@@ -55,6 +55,7 @@ def test_counts_add_up_and_lags_are_those_of_the_rows(tmp_path: Path) -> None:
     assert (report.converted_late, report.reopened) == (1, 1)
     assert report.lag_days["p50"] == pytest.approx(11.5)
     assert {days: share.positives for days, share in report.captured.items()} == {7: 2, 14: 2, 30: 3, 43: 4, 60: 4, 90: 4}
+    assert report.same_day is not None
     assert report.same_day.positives == 1
 
 
@@ -82,6 +83,15 @@ def test_lags_of_leads_too_young_or_from_before_the_recording_are_left_out(tmp_p
     assert report.statuses == {"positive": 20, "immature": 20, "left_truncated": 20}
     assert report.lag_days["p50"] == 10
     assert report.captured[90].n == 20
+
+
+def test_an_outcome_without_an_instant_says_nothing_of_how_late_it_comes(tmp_path: Path) -> None:
+    lead = {**CONTRACT.lead.model_dump(), "outcome": {"column": "id", "positive": "won"}}
+    contract = Contract.model_validate({**CONTRACT.model_dump(), "lead": lead})
+    at = KNOWN - 200 * DAY
+    report = label_report(_warehouse(tmp_path, [("won", at, None, KNOWN), ("lost", at, None, KNOWN)]), contract, KNOWN)
+    assert report.statuses == {"positive": 1, "negative": 1}
+    assert (report.lag_days, report.captured, report.same_day) == ({}, {}, None)
 
 
 def test_without_any_outcome_it_says_so(tmp_path: Path) -> None:
