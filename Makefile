@@ -60,6 +60,9 @@ bench-truth: $(VENV)/.dev ## Does the sealed interval hold the truth? SEEDS=20 m
 bench-audit: $(VENV)/.dev ## Is every planted leak found, and none where there is none?
 	@$(BIN)/python -m tests.bench.audit
 
+bench-parity: $(VENV)/.dev ## Serve 10,000 leads and ask again for every vector as training asks
+	@$(BIN)/python -m tests.bench.parity
+
 bundle: $(VENV)/.local ## The functions' source as one zip, the same bytes for the same source
 	@mkdir -p build && $(BIN)/python -m infra.bundle build/bundle | tee build/bundle.path
 
@@ -96,4 +99,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@touch $@
 
 
-.PHONY: help emulators install demo serve test check bench bench-asof bench-train bench-truth bench-audit bench-gate bundle boot lock clean
+.PHONY: help emulators install demo serve test check bench bench-asof bench-train bench-truth bench-audit bench-parity bench-gate bundle boot lock clean

@@ -3,9 +3,11 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
-from functions.wiring import stores
+from functions.wiring import App
+from ops.rescore import last_scored
 from sandbox.world import open_world
 from shared import config
 from shared.adapters.directory import DirectoryObjects
@@ -18,13 +20,18 @@ def _in_cloud() -> bool:
 
 
 def registry(world: Path) -> Registry:
-    return Registry(stores(config.load())[1] if _in_cloud() else DirectoryObjects(world / "objects"))
+    return Registry(App(config.load()).objects if _in_cloud() else DirectoryObjects(world / "objects"))
 
 
 @contextmanager
 def warehouse(world: Path) -> Iterator[Warehouse]:
     if _in_cloud():
-        yield stores(config.load())[0]
+        yield App(config.load()).warehouse
     else:
         with open_world(world.resolve()).reading() as found:
             yield found
+
+
+def present(world: Path, warehouse: Warehouse) -> datetime:
+    """Now; in a replayed world the last instant anything was scored about, or else its cutoff."""
+    return datetime.now(UTC) if _in_cloud() else last_scored(warehouse, open_world(world.resolve()).known_by)

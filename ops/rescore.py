@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from shared.asof.labels import OpenLead, open_leads
 from shared.model.artifact import Artifact
@@ -20,9 +20,8 @@ class Plan:
     pages: int
 
 
-def plan(warehouse: Warehouse, model: Artifact, policy: ScoringPolicy, as_of: datetime | None) -> Plan:
-    """As the nightly batch will decide it; without `as_of`, at the last instant anything was scored about."""
-    now = as_of or _last_scored(warehouse)
+def plan(warehouse: Warehouse, model: Artifact, policy: ScoringPolicy, now: datetime) -> Plan:
+    """As the nightly batch will decide it at `now`."""
     since, stale = now - timedelta(days=policy.open_days), now - timedelta(days=policy.stale_after_days)
     rows = warehouse.query(open_leads(model.contract), known_by=now, since=since, model_version=model.version)
     leads = rows.into(OpenLead)
@@ -30,6 +29,7 @@ def plan(warehouse: Warehouse, model: Artifact, policy: ScoringPolicy, as_of: da
     return Plan(now, len(leads), due, math.ceil(due / policy.page_size))
 
 
-def _last_scored(warehouse: Warehouse) -> datetime:
+def last_scored(warehouse: Warehouse, otherwise: datetime) -> datetime:
+    """The last instant anything was scored about: what a replayed world calls now."""
     (row,) = warehouse.query(Query("last_scored", "SELECT MAX(as_of) AS as_of FROM `scores.ledger`"))
-    return row["as_of"] if isinstance(row["as_of"], datetime) else datetime.now(UTC)
+    return row["as_of"] if isinstance(row["as_of"], datetime) else otherwise

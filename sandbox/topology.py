@@ -23,6 +23,7 @@ class Retry(Document):
 
 class Topology(Document):
     topics: tuple[str, ...]
+    schemas: dict[str, str]
     retry: Retry
     functions: dict[str, Function]
 

@@ -17,6 +17,7 @@ from shared.asof.labels import POSITIVE, labels, mature_asks_sql
 from shared.asof.vector import Matrix, Schema
 from shared.errors import DataError
 from shared.ports import BulkWarehouse, Query
+from training_job.folds import settled_before, without_twins
 from training_job.policy import TrainingPolicy
 
 
@@ -51,6 +52,13 @@ class Dataset:
             entity=None if self.entity is None else self.entity[rows],
         )
 
+    def split(self, start: datetime, gap_days: int) -> "tuple[Dataset, Dataset]":
+        """Rows settled `gap_days` before `start`, of persons not seen after it, and the rows contacted from `start` on."""
+        moment = np.datetime64(start.replace(tzinfo=None))
+        later = np.flatnonzero(self.contacted_at >= moment)
+        earlier = without_twins(settled_before(self.contacted_at, moment, gap_days), later, self.entity)
+        return self.take(earlier), self.take(later)
+
     def without(self, names: Collection[str]) -> "Dataset":
         """The same rows without these features."""
         columns = self.schema.columns
@@ -72,17 +80,21 @@ def load_dataset(warehouse: BulkWarehouse, contract: Contract, known_by: datetim
     rows = kept.select(["lead_id"]).to_pandas().merge(labelled, on="lead_id", validate="one_to_one")
     order = np.lexsort((rows["lead_id"], rows["contacted_at"]))
     _refuse_empty(kept, schema)
-    columns = {column.name: _values(kept, column.name, bool(column.levels)) for column in schema.columns}
     return Dataset(
         lead_ids=rows["lead_id"].iloc[order].tolist(),
         contacted_at=instants(rows["contacted_at"])[order],
-        matrix=schema.encode(columns)[order],
+        matrix=encoded(kept, schema)[order],
         outcome=(rows["status"] == POSITIVE).to_numpy(np.float64)[order],
         schema=schema,
         statuses=dict(Counter(labelled["status"])),
         unmatched=int((~matched).sum()),
         entity=rows["crd"].to_numpy(np.float64, na_value=np.nan)[order] if contract.lead.crd else None,
     )
+
+
+def encoded(vectors: pa.Table, schema: Schema) -> Matrix:
+    """The rows of a vector query as the matrix a model reads, in their order."""
+    return schema.encode({column.name: _values(vectors, column.name, bool(column.levels)) for column in schema.columns})
 
 
 def _refuse_empty(vectors: pa.Table, schema: Schema) -> None:
@@ -119,6 +131,8 @@ def check_columns(warehouse: BulkWarehouse, contract: Contract) -> None:
     wanted = [
         (lead.table, c, "lead") for c in (lead.key, lead.crd, lead.contacted_at, lead.known_at, lead.outcome.column, lead.outcome.event_at)
     ]
+    if entries := lead.entries:
+        wanted += [(entries.table, c, "lead.entries") for c in (entries.key, entries.stage, entries.entered_at, entries.known_at)]
     for name, source in used_sources(contract, contract.computed).items():
         clocks = (source.key or lead.key, source.known_at, source.event_time, *source.grain)
         wanted += [(source.table or lead.table, column, f"source {name}") for column in clocks]

@@ -114,7 +114,7 @@ def _tell_plan(model: Artifact, world: Path, as_of: datetime | None) -> None:
     policy = policies.scoring(ROOT / "policies")
     try:
         with backend.warehouse(world) as warehouse:
-            plan = rescore.plan(warehouse, model, policy, as_of)
+            plan = rescore.plan(warehouse, model, policy, as_of or backend.present(world, warehouse))
     except LeadscoreError as fault:
         console.print(f"How many open leads that re-scores cannot be counted now: {escape(fault.what)}")
         return

@@ -33,6 +33,11 @@ class Blend:
     def margins(self, matrix: Matrix) -> Matrix:
         return self.linear.margins(matrix) + self.trees.margins(matrix)
 
+    def explained(self, matrix: Matrix) -> tuple[Matrix, Matrix]:
+        """Margins and contributions at once."""
+        (line, lines), (tree, trees) = self.linear.explained(matrix), self.trees.explained(matrix)
+        return line + tree, lines + trees
+
     def contributions(self, matrix: Matrix) -> Matrix:
         return self.linear.contributions(matrix) + self.trees.contributions(matrix)
 

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shared.asof.vector import Matrix
 from shared.documents import Document
+from shared.matrix import Matrix
 
 REFERENCE_SIZE = 1001
 

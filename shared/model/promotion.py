@@ -28,12 +28,16 @@ def _basis(ruling: Ruling | None, version: str, champion: Pointer | None) -> str
     if ruling is None:
         raise NotProven(f"The registry holds no verdict on {version}.", fix=_fix("Judge it: ./leadscore train"))
     if ruling.verdict != "ship":
-        raise NotProven(f"The gate does not ship {version}. It says {ruling.words}", fix=_fix("Wait for the leads it asks for"))
+        raise NotProven(f"The gate does not ship {version}. It says {ruling.words}", fix=_fix(_way(ruling)))
     now = champion.version if champion else None
     if ruling.champion != now:
         said = f"{version} was judged against {ruling.champion or 'no champion'}, but the champion is now {now or 'none'}."
         raise NotProven(said, fix=_fix("Judge it again"))
     return f"verdict ship, evidence sha256 {ruling.evidence_sha256}"
+
+
+def _way(ruling: Ruling) -> str:
+    return "Judge it again when the leads it asks for have matured" if ruling.needed_leads else "Mend what it names and judge it again"
 
 
 def _fix(otherwise: str) -> str:

@@ -145,6 +145,7 @@ def measured(way: Way, rows: int, columns: int, workers: int) -> Result:
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=_alone, args=(way, rows, columns, workers, there))
     process.start()
+    there.close()  # so that a process that dies is noticed
     result: Result = here.recv()
     process.join()
     return result

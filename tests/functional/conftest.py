@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from functions.catch_up import CatchingUp
 from functions.score_lead import Scoring
 from functions.sync_scores import Syncing
 from sandbox.world import World, events
@@ -46,6 +47,10 @@ class House:
     def unknown(self) -> StageChange:
         return next(change for change in self.changes if change.crd is not None and change.crd >= 9_000_000)
 
+    def catching_up(self) -> CatchingUp:
+        objects, policy = DirectoryObjects(self.world.objects), self.syncing.policy.catch_up
+        return CatchingUp(self.clock, self.crm, self.syncing.ledger, objects, self.topic, policy, "Contacted", 90)
+
     def rows(self, table: str) -> list[tuple[object, ...]]:
         return self.warehouse._connection.execute(f"SELECT * FROM {table}").fetchall()
 
@@ -71,7 +76,7 @@ def house(trained: Trained, tmp_path: Path) -> Iterator[House]:
     crm = FakeCrm(records, dict.fromkeys(salesforce_policy.fields.model_dump().values(), 255))
     ledger = Ledger(warehouse)
     champions = ChampionCache(Registry(DirectoryObjects(world.objects)), clock, timedelta(seconds=30))
-    scoring = Scoring(clock, warehouse, ledger, champions, topic, crm, scoring_policy, Batches(warehouse))
+    scoring = Scoring(clock, warehouse, ledger, champions, topic, lambda: crm, scoring_policy, Batches(warehouse))
     yield House(world, warehouse, clock, topic, crm, scoring, Syncing(clock, ledger, crm, topic, salesforce_policy), changes)
     warehouse.close()
 

@@ -1,5 +1,6 @@
 """`./leadscore models` on a world with a champion and a second version."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -78,7 +79,9 @@ def test_promotion_needs_a_verdict_and_says_what_is_scored_again(two: Two) -> No
         two.run("promote", two.second, *WHO)
     said = two.shipped().run("promote", two.second, *WHO)
     assert f"{two.second} is the champion: verdict ship" in said
-    assert "Re-score plan: the next nightly batch scores" in said
+    planned = re.search(r"scores ([\d,]+) of ([\d,]+) open leads in (\d+) pages \(as of 2025-09-01\)", said)
+    assert planned is not None
+    assert planned[1] == planned[2] != "0"
     assert "nothing moved" in two.run("promote", two.second, *WHO)
 
 
