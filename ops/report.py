@@ -2,23 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 
-import jinja2
 import numpy as np
 
-from ops import charts
 from ops.judge import Judged
 from shared.config import ROOT
 from shared.metrics.intervals import wilson
+from shared.report import charts
+from shared.report.page import page as render_page
 
 _BINS = 30
 
 
 def page(name: str, **values: object) -> str:
-    """A template of ops/templates as one self-contained HTML file; a value it lacks is an error, not a blank."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(ROOT / "ops" / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    return environment.get_template(f"{name}.html.j2").render(**values)
+    """A template of ops/templates as one self-contained HTML file."""
+    return render_page(ROOT / "ops" / "templates", name, **values)
 
 
 def render(summary: Mapping[str, object], judged: Judged, latency_ms: Sequence[float]) -> str:

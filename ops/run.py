@@ -1,4 +1,4 @@
-"""A training run from the command line: the job on a world or a file, and the card and the report beside what it wrote."""
+"""A training run from the command line: the job on a world or a file, with the same files in a directory."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ops import run_report
 from ops.data import opened
 from sandbox.world import World, keys_of
 from shared import policies
@@ -52,9 +51,6 @@ def run(options: Options, say: Say) -> Mapping[str, Any]:
         if fresh:
             with suppress(OSError):
                 options.out.rmdir()
-    say("writing the report")
-    (options.out / "model_card.md").write_text(run_report.card(done.said))
-    (options.out / "report.html").write_text(run_report.html(done))
     return done.said
 
 

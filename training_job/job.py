@@ -17,7 +17,7 @@ from shared.errors import DataError
 from shared.model.registry import Registry
 from shared.policies import Bands
 from shared.ports import BulkWarehouse, Objects
-from training_job import record
+from training_job import record, report
 from training_job.audit.findings import Report
 from training_job.audit.run import audit, refuse_leaks
 from training_job.checkpoint import keeping
@@ -25,15 +25,16 @@ from training_job.compare import Say
 from training_job.dataset import Dataset, check_columns, instants, load_dataset
 from training_job.folder import Folder
 from training_job.folds import Period, last_period
+from training_job.gate.evidence import Evidence
 from training_job.gate.policy import GatePolicy
-from training_job.gate.verdict import judge
+from training_job.gate.verdict import Verdict, judge
 from training_job.insight import look, since, write
 from training_job.policy import TrainingPolicy
 from training_job.sealed import Seal
 from training_job.statistics import fit_statistics
 from training_job.tables import folds_json, leads_csv
 from training_job.train import Asked, Trained, train
-from training_job.verdict import champion_of, evidence_of
+from training_job.verdict import Champion, champion_of, evidence_of
 
 RUN = "run.json"
 
@@ -66,12 +67,41 @@ class Run:
     said: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """A finished model with everything that was held against it."""
+
+    trained: Trained
+    dataset: Dataset
+    audited: Report
+    asked: Asked
+    champion: Champion
+    evidence: Evidence | None
+    ruling: Verdict | None
+
+
 def run(warehouse: BulkWarehouse, objects: Objects, folder: Folder, order: Order, say: Say) -> Run:
     """Train, judge and store. The artefact goes to the registry of `objects`, what people read to `folder`; no pointer is moved.
 
     Raises LeakFound before anything is fitted or written.
     """
     started = time.monotonic()
+    judged = _judged(warehouse, objects, folder, order, say)
+    registry = Registry(objects)
+    registry.save(judged.trained.files)
+    if judged.ruling:
+        registry.record_verdict(judged.trained.version, judged.ruling.to_bytes(), at=datetime.now(UTC))
+    say("writing the run")
+    said = _tables(judged, registry, folder, order, say)
+    told = record.plain({**said, "seconds": round(time.monotonic() - started, 1), "peak_rss_mb": peak_rss_mb()})
+    folder.put("model_card.md", report.card(told))
+    folder.put("report.html", report.html(told, judged.trained, judged.dataset))
+    told["files"] = dict(folder.sums)
+    folder.put(RUN, json.dumps(told, indent=1, allow_nan=False))
+    return Run(judged.trained, judged.dataset, judged.audited, told)
+
+
+def _judged(warehouse: BulkWarehouse, objects: Objects, folder: Folder, order: Order, say: Say) -> _Judged:
     check_columns(warehouse, order.contract)
     period = order.sealed or sealed_period(warehouse, order)
     learnt_by = min(datetime.combine(period.first, clock_time(), UTC), order.known_by)  # neither audit nor statistics see the sealed rows
@@ -83,31 +113,32 @@ def run(warehouse: BulkWarehouse, objects: Objects, folder: Folder, order: Order
     seal = Seal(objects, most=order.policy.sealed.max_openings)
     asked = Asked(contract, order.known_by, order.policy, order.bands, period, seal, order.name)
     trained = train(dataset, asked, say, keeping(folder, dataset, order.policy))
-    registry = Registry(objects)
-    champion = champion_of(registry, warehouse, trained, dataset, order.known_by)
+    champion = champion_of(Registry(objects), warehouse, trained, dataset, order.known_by)
     evidence = evidence_of(trained, dataset, audited, champion)
     ruling = judge(evidence, order.gates) if evidence else None
     if ruling and champion.in_the_way and ruling.verdict == "ship":
         ruling = replace(ruling, verdict="hold", words=f"hold: {champion.absent}")
-    registry.save(trained.files)
-    if ruling:
-        registry.record_verdict(trained.version, ruling.to_bytes(), at=datetime.now(UTC))
+    return _Judged(trained, dataset, audited, asked, champion, evidence, ruling)
+
+
+def _tables(judged: _Judged, registry: Registry, folder: Folder, order: Order, say: Say) -> dict[str, Any]:
+    """Write the model and every table; what is left to say is run.json."""
+    trained, dataset = judged.trained, judged.dataset
     for name, data in trained.files.items():
         folder.put(f"model/{name}", data)
-    said = record.of(trained, dataset, audited, asked, ruling)
-    seen = look(trained, dataset, asked, order.keys, say)
-    said |= {**seen.said, "compared_with_champion": since(registry, seen.importance, trained.development)}
+    seen = look(trained, dataset, judged.asked, order.keys, say)
     write(folder, seen)
     folder.put("cv_folds.json", folds_json(trained, dataset))
     folder.put("rows.csv", leads_csv(dataset, order.keys))
-    said["champion"] = champion.version or champion.absent
-    if evidence and ruling:
-        folder.put("evidence.json", evidence.to_bytes())
-        folder.put("verdict.json", ruling.to_bytes())
-    said |= {"files": dict(folder.sums), "seconds": round(time.monotonic() - started, 1), "peak_rss_mb": peak_rss_mb()}
-    told = record.plain(said)
-    folder.put(RUN, _text(told))
-    return Run(trained, dataset, audited, told)
+    if judged.evidence and judged.ruling:
+        folder.put("evidence.json", judged.evidence.to_bytes())
+        folder.put("verdict.json", judged.ruling.to_bytes())
+    return {
+        **record.of(trained, dataset, judged.audited, judged.asked, judged.ruling),
+        **seen.said,
+        "compared_with_champion": since(registry, seen.importance, trained.development),
+        "champion": judged.champion.version or judged.champion.absent,
+    }
 
 
 def sealed_period(warehouse: BulkWarehouse, order: Order) -> Period:
@@ -123,7 +154,3 @@ def sealed_period(warehouse: BulkWarehouse, order: Order) -> Period:
 def peak_rss_mb() -> float:
     """The most memory this process has held, in MB (Linux counts KB)."""
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-
-
-def _text(said: Mapping[str, object]) -> str:
-    return json.dumps(said, indent=1, allow_nan=False)

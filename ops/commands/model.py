@@ -13,8 +13,8 @@ from rich.table import Table
 
 from ops import run as running
 from ops.predict import predict as score_file
-from ops.run_report import NAMES
 from shared.errors import ConfigError
+from training_job.report import NAMES
 
 console = Console(soft_wrap=True)
 

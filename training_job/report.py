@@ -1,17 +1,19 @@
 """What people read of a run: the model card and the report, both written from the run's own data."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ops import charts
-from ops.report import page
 from shared.metrics.calibration import reliability
 from shared.metrics.intervals import wilson
 from shared.metrics.ranking import Ranked, deciles, precision_at, recall_at
 from shared.metrics.summary import gains, period_of
-from training_job.job import Run
+from shared.report import charts
+from shared.report.page import page
+from training_job.dataset import Dataset
+from training_job.train import Trained
 
 NAMES = {
     "auc_roc": "AUC-ROC",
@@ -84,13 +86,15 @@ def _row(name: str, m: Mapping[str, float]) -> str:
     return f"| {name} | {m['value']:.4f} | {m['low']:.4f} to {m['high']:.4f} | {m['n']:,} | {m['positives']:,} |"
 
 
-def html(done: Run) -> str:
-    """The report as one self-contained page."""
-    sealed, said = done.trained.sealed, done.said
-    assert sealed is not None
-    outcome = done.dataset.outcome[sealed.rows.judge]
-    period = period_of(done.dataset.contacted_at[sealed.rows.judge])
+def html(said: Mapping[str, Any], trained: Trained, dataset: Dataset) -> str:
+    """The report as one self-contained page; of a model that was judged on a sealed period."""
+    sealed = trained.sealed
+    if sealed is None:
+        raise ValueError("There is no sealed period to report on.")
+    outcome = dataset.outcome[sealed.rows.judge]
+    period = period_of(dataset.contacted_at[sealed.rows.judge])
     return page(
+        Path(__file__).parent / "templates",
         "run",
         s=said,
         names=NAMES,
