@@ -7,8 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 import xgboost
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from shared.matrix import Matrix
 from shared.model.blend import Model
 from shared.model.linear import Linear
 from shared.model.trees import Node, Trees, build
@@ -25,6 +27,8 @@ class Fitted:
     files: Mapping[str, bytes]
     rounds: int = 0
 
+
+_TELLING = 3.0
 
 Fit = Callable[[Lesson, Plan, Watch | None], Fitted]
 
@@ -57,19 +61,33 @@ def fit_rules(lesson: Lesson, plan: Plan, watch: Watch | None) -> Fitted:  # noq
 
 
 def fit_logistic(lesson: Lesson, plan: Plan, watch: Watch | None) -> Fitted:  # noqa: ARG001 - a family like the others
-    """Logistic regression on standardised columns, missing values at the mean with an indicator beside them."""
+    """Logistic regression on standardised columns, missing values at the mean, with an indicator where missing tells something.
+
+    An indicator for every column doubles the columns, most of them noise.
+    """
     matrix = lesson.matrix
     missing = np.isnan(matrix)
     known = np.where(missing.all(axis=0), 0.0, matrix)
     mean, scale = np.nanmean(known, axis=0), np.nanstd(known, axis=0)
     scale = np.where(scale > 0, scale, 1.0)
     rate = missing.mean(axis=0)
-    design = np.hstack([np.where(missing, 0.0, (matrix - mean) / scale), missing - rate])
+    telling = _telling(missing, lesson.outcome)
+    design = np.hstack([np.where(missing, 0.0, (matrix - mean) / scale), (missing - rate)[:, telling]])
     model = LogisticRegression(C=plan.params["C"], max_iter=int(plan.params["max_iter"]), random_state=lesson.policy.seed)
     model.fit(design, lesson.outcome, sample_weight=np.where(lesson.outcome == 1, lesson.positive_weight, 1.0))
-    weight, missing_weight = np.split(model.coef_[0], 2)
+    weight, missing_weight = model.coef_[0][: matrix.shape[1]], np.zeros(matrix.shape[1])
+    missing_weight[telling] = model.coef_[0][matrix.shape[1] :]
     low, high = np.nanmin(known, axis=0), np.nanmax(known, axis=0)
     return Fitted(Linear(np.array(model.intercept_[0]), weight, mean, scale, low, high, missing_weight, rate), {})
+
+
+def _telling(missing: NDArray[np.bool_], outcome: Matrix) -> NDArray[np.bool_]:
+    """Columns [columns] whose missing rows have another rate of positives than the known ones, beyond 3 standard errors."""
+    gone, rows, rate = missing.sum(axis=0), len(outcome), outcome.mean()
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = outcome @ missing / gone - outcome @ ~missing / (rows - gone)
+        z = gap / np.sqrt(rate * (1 - rate) * (1 / gone + 1 / (rows - gone)))
+    return np.asarray(np.abs(np.nan_to_num(z, nan=0.0)) > _TELLING)
 
 
 def fit_xgboost(lesson: Lesson, plan: Plan, watch: Watch | None = None) -> Fitted:

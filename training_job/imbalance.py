@@ -32,7 +32,8 @@ def at_natural_odds(predictor: Model, taught: Lesson, natural: Matrix) -> Model:
 def _with_synthetic(lesson: Lesson) -> Lesson:
     """SMOTE (Chawla et al. 2002): positives between neighbouring positives, added after the rows as they are.
 
-    Distances need every value, so a missing one counts as the median there; the real rows keep it missing.
+    Distances need every value, so a missing one counts as the median there; the real rows keep it missing, and the made ones
+    miss what some real positive misses, or being complete would tell that a row was made, and so a positive.
     """
     from imblearn.over_sampling import SMOTE  # noqa: PLC0415 - two seconds of imports for one strategy
 
@@ -44,7 +45,10 @@ def _with_synthetic(lesson: Lesson) -> Lesson:
     filled = np.where(np.isnan(lesson.matrix), np.where(np.isnan(median), 0.0, median), lesson.matrix)
     sampler = SMOTE(sampling_strategy=ratio, k_neighbors=NEIGHBOURS, random_state=lesson.policy.seed)
     grown, outcome = sampler.fit_resample(filled, lesson.outcome.astype(np.int64))
-    return replace(lesson, matrix=np.vstack([lesson.matrix, grown[rows:]]), outcome=outcome.astype(np.float64))
+    made = grown[rows:]
+    known_to_miss = np.isnan(lesson.matrix[lesson.outcome == 1])
+    made[known_to_miss[np.random.default_rng(lesson.policy.seed).integers(0, positives, len(made))]] = np.nan
+    return replace(lesson, matrix=np.vstack([lesson.matrix, made]), outcome=outcome.astype(np.float64))
 
 
 def _log_odds(rate: float) -> float:

@@ -155,7 +155,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.train")
     parser.add_argument("--rows", type=int, default=45_000)
     parser.add_argument("--columns", type=int, default=124)
-    parser.add_argument("--workers", type=int, default=2, help="threads either way may use")
+    parser.add_argument("--workers", type=int, default=1, help="threads either way may use")
     asked = parser.parse_args()
     with console.status("ours"):
         mine = measured(ours, asked.rows, asked.columns, asked.workers)
@@ -169,7 +169,7 @@ def main() -> None:
     best = [max(result.auc_pr.values()) for result in (theirs, mine)]
     table.add_row("AUC-PR of the best", f"{best[0]:.4f}", f"{best[1]:.4f}", f"{best[1] - best[0]:+.4f}")
     console.print(
-        f"{asked.rows:,} rows x {asked.columns}, 5 periods x 3 strategies x 3 families, {asked.workers} threads; information value by qcut"
+        f"{asked.rows:,} rows x {asked.columns}, 5 periods x 3 strategies x 3 families, {asked.workers} thread; information value by qcut"
     )
     console.print(table)
 

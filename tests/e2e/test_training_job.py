@@ -58,37 +58,48 @@ def _whole(objects: DirectoryObjects) -> list[str]:
     return runs
 
 
+def _steps(said: str) -> int:
+    return sum("training_step" in line for line in said.splitlines())
+
+
+def _kill_at(process: subprocess.Popen[str], step: int, wait: float) -> bool:
+    """Kill once so many steps are logged and a moment has passed; False when it was done before."""
+    assert process.stderr is not None
+    seen = 0
+    for line in process.stderr:
+        seen += "training_step" in line
+        if seen >= step:
+            break
+    time.sleep(wait)
+    process.kill()
+    process.communicate()
+    return process.returncode == -signal.SIGKILL
+
+
 def test_a_job_killed_at_ten_moments_leaves_nothing_half_written_and_a_retry_finishes(trained: Trained, tmp_path: Path) -> None:
-    policies, times = _brief_policies(tmp_path / "policies"), random.Random(11)  # noqa: S311 - moments, not secrets
-    whole = trained.copy(tmp_path / "whole")
-    started = time.monotonic()
-    process = _start(_config(tmp_path, whole, policies=str(policies)), whole.path)
-    _, said = process.communicate(timeout=120)
-    assert process.returncode == 0, said
-    takes = time.monotonic() - started
+    policies, chance = _brief_policies(tmp_path / "policies"), random.Random(11)  # noqa: S311 - moments, not secrets
     world = trained.copy(tmp_path / "world")
-    champion = Registry(DirectoryObjects(world.objects)).pointer("champion")
-    config, objects = _config(tmp_path, world, policies=str(policies), run_id="killed"), DirectoryObjects(world.objects)
-    killed = 0
-    for attempt in range(KILLS):
-        process = _start(config, world.path)
-        try:
-            process.communicate(timeout=(0.25 + 0.7 * (attempt + times.random()) / KILLS) * takes)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
+    objects = DirectoryObjects(world.objects)
+    champion = Registry(objects).pointer("champion")
+    _, whole = _start(_config(tmp_path, world, policies=str(policies), run_id="whole"), world.path).communicate(timeout=240)
+    killed, number = 0, 0
+    while killed < KILLS:
+        config = _config(tmp_path, world, policies=str(policies), run_id=f"killed-{number}")
+        if _kill_at(_start(config, world.path), chance.randint(1, _steps(whole)), chance.uniform(0, 0.3)):
             killed += 1
-            process.communicate()
+        else:
+            number += 1
         _whole(objects)
-    process = _start(config, world.path)
-    _, said = process.communicate(timeout=120)
+    process = _start(_config(tmp_path, world, policies=str(policies), run_id=f"killed-{number}"), world.path)
+    _, said = process.communicate(timeout=240)
     assert process.returncode == 0, said
-    assert killed >= KILLS / 2
-    assert _whole(objects) == ["runs/killed/run.json"]
-    run = json.loads(objects.read("runs/killed/run.json").data)
-    assert run["version"] in Registry(objects).versions()
-    assert run["sealed"]["opening"]["number"] == 1
-    assert Registry(objects).pointer("champion") == champion
     assert "training_finished" in said
+    assert _whole(objects) == sorted(["runs/whole/run.json", *(f"runs/killed-{each}/run.json" for each in range(number + 1))])
+    run = json.loads(objects.read(f"runs/killed-{number}/run.json").data)
+    first = json.loads(objects.read("runs/whole/run.json").data)
+    assert run["version"] == first["version"]
+    assert run["version"] in Registry(objects).versions()
+    assert Registry(objects).pointer("champion") == champion
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,35 @@ def test_without_missing_values_it_is_scikit_learn_s_model() -> None:
     np.testing.assert_allclose(linear.margins(matrix), oracle.decision_function(standard), atol=1e-3)
 
 
+def test_with_missing_values_it_is_scikit_learn_s_model_with_indicators_on_twenty_thousand_rows() -> None:
+    random = np.random.default_rng(6)
+    matrix = random.normal(3, 2, size=(20_000, 6))
+    matrix[random.uniform(size=matrix.shape) < 0.2] = np.nan
+    outcome = (random.uniform(size=len(matrix)) < 1 / (1 + np.exp(1 - np.nan_to_num(matrix[:, 0]) + np.isnan(matrix[:, 1])))).astype(float)
+    linear = fit_logistic(Lesson(matrix, outcome, (), POLICY), Plan(POLICY.logistic), None).predictor
+    assert isinstance(linear, Linear)
+    missing, mean = np.isnan(matrix), np.nanmean(matrix, axis=0)
+    standard = np.where(missing, 0, (matrix - mean) / np.nanstd(matrix, axis=0))
+    told = linear.missing_weight != 0  # an indicator stands only where missing tells something: columns 0 and 1
+    assert np.flatnonzero(told).tolist() == [0, 1]
+    design = np.hstack([standard, (missing - missing.mean(axis=0))[:, told]])
+    oracle = LogisticRegression(C=POLICY.logistic["C"], max_iter=int(POLICY.logistic["max_iter"]), random_state=POLICY.seed).fit(
+        design, outcome
+    )
+    shares = linear.contributions(matrix)
+    np.testing.assert_allclose(linear.margins(matrix), oracle.decision_function(design), rtol=0, atol=1e-5)
+    by_column = design * oracle.coef_[0]  # the Shapley value of a linear model, centred columns being independent
+    by_column[:, :2] += by_column[:, 6:]
+    np.testing.assert_allclose(shares, by_column[:, :6], rtol=0, atol=2e-5)
+    np.testing.assert_allclose(linear.expected + shares.sum(axis=1), linear.margins(matrix), rtol=0, atol=1e-9)
+
+
+def test_infinite_values_count_as_the_furthest_seen() -> None:
+    linear, matrix, _ = _fitted(0.1)
+    low, high = np.nanmin(matrix, axis=0), np.nanmax(matrix, axis=0)
+    np.testing.assert_array_equal(linear.margins(np.array([[np.inf] * 4, [-np.inf] * 4])), linear.margins(np.array([high, low])))
+
+
 def test_contributions_add_up_and_average_to_nothing_over_the_training_rows() -> None:
     linear, matrix, _ = _fitted(0.2)
     shares = linear.contributions(matrix)
