@@ -56,7 +56,8 @@ def plan_batch(command: BatchCommand, scoring: Scoring) -> BatchReport:
     for page in _pages(fresh, scoring.policy.page_size):
         _announce(scoring, [lead.lead_id for lead in page], run_id)
     report = BatchReport(run_id, len(leads), len(due), len(pages))
-    log.info("batch_planned", run_id=run_id, open=report.open, to_score=report.to_score, pages=report.pages)
+    age = (scoring.clock.now() - model.manifest.training.known_by).days
+    log.info("batch_planned", run_id=run_id, open=report.open, to_score=report.to_score, pages=report.pages, model_age_days=age)
     return report
 
 

@@ -10,9 +10,28 @@ DECLARED: Path = ROOT / "infra" / "functions.yaml"
 
 
 class Function(Document):
+    """`publishes`, `reads`, `writes`, `models`, `secrets`: all it may touch. The rest is size, with Terraform's defaults where None."""
+
     trigger: Literal["http", "topic", "schedule"]
     topic: str = ""
     schedule: str = ""
+    publishes: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    models: bool = False
+    secrets: tuple[str, ...] = ()
+    timeout_seconds: int | None = None
+    memory: str | None = None
+    max_instances: int | None = None
+
+
+class Job(Document):
+    """A Cloud Run job; `models: write` may register a model."""
+
+    schedule: str
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    models: Literal["read", "write"] = "read"
 
 
 class Retry(Document):
@@ -25,6 +44,7 @@ class Topology(Document):
     topics: tuple[str, ...]
     retry: Retry
     functions: dict[str, Function]
+    jobs: dict[str, Job] = {}
 
 
 def topology() -> Topology:
