@@ -60,7 +60,7 @@ resource "google_pubsub_subscription" "dead_letters" {
 }
 
 resource "google_pubsub_topic_iam_member" "dead_letter_agent" {
-  topic  = google_pubsub_topic.topics["dead-letters"].id
+  topic  = google_pubsub_topic.topics["dead-letters"].name
   role   = "roles/pubsub.publisher"
   member = local.agents.pubsub
 }
