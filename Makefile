@@ -46,6 +46,9 @@ emulators: ## Install the BigQuery emulator for its wire tests (needs Python 3.1
 bench: $(VENV)/.dev ## Measure, each path beside the reference way
 	@$(BIN)/python -m tests.bench
 
+infra: $(VENV)/.dev ## Plan, test and break the infrastructure with real terraform and no cloud
+	@$(BIN)/python -m tests.infra.report
+
 lock: ## Compile requirements/*.in to *.txt with hashes
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet pip-tools
 	@cd requirements && for set in functions job local dev; do \
@@ -73,4 +76,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@touch $@
 
 
-.PHONY: help emulators install demo serve test check bench lock clean
+.PHONY: help emulators install demo serve test check bench infra lock clean

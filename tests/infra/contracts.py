@@ -20,7 +20,11 @@ DEFAULTED = {"LEADSCORE_POLICIES", "LEADSCORE_PUSH_ISSUER", "LEADSCORE_PUSH_CERT
 """Settings whose default is right on Google Cloud."""
 
 TOPICS = {receive_stage_change.LEAD_CONTACTED, score_lead.LEAD_SCORED, score_batch.SCORE_PAGE, delivery.DEAD_LETTERS}
-MESSAGES = {"lead-contacted": StageChangeMessage, "lead-scored": ScoredMessage, "score-page": PageMessage}
+MESSAGES: dict[str, type[StageChangeMessage] | type[ScoredMessage] | type[PageMessage]] = {
+    "lead-contacted": StageChangeMessage,
+    "lead-scored": ScoredMessage,
+    "score-page": PageMessage,
+}
 WRITERS = {"scores.ledger": LedgerRow, "scores.feature_log": FeatureLogRow, "scores.sync_receipts": Receipt}
 BIGQUERY = {
     "str": "STRING",

@@ -10,7 +10,7 @@ _TOKENS = re.compile(r'\s*("(?:[^"\\]|\\.)*"|AND\b|OR\b|[()]|[<>]=?|=|:|[\w.-]+)
 def matches(query: str, entry: Mapping[str, Any]) -> bool:
     """Whether the entry is one the query finds. ValueError for what the subset does not know."""
     parser = _Parser(_TOKENS.findall(query), entry)
-    if "".join(parser.tokens) != re.sub(r"\s", "", query) and _squeezed(parser.tokens) != _squeezed(query.split()):
+    if _squeezed("".join(parser.tokens)) != _squeezed(query):
         raise ValueError(f"not understood: {query}")
     found = parser.either()
     if parser.tokens:
@@ -18,12 +18,12 @@ def matches(query: str, entry: Mapping[str, Any]) -> bool:
     return found
 
 
-def _squeezed(parts: list[str]) -> str:
-    return re.sub(r"\s", "", "".join(parts))
+def _squeezed(text: str) -> str:
+    return re.sub(r"\s", "", text)
 
 
 class _Parser:
-    """Recursive descent; every part is evaluated, so that nothing is skipped unread."""
+    """Recursive descent."""
 
     def __init__(self, tokens: list[str], entry: Mapping[str, Any]) -> None:
         self.tokens = tokens
@@ -32,13 +32,13 @@ class _Parser:
     def either(self) -> bool:
         found = self._both()
         while self._take("OR"):
-            found |= self._both()
+            found = self._both() or found
         return found
 
     def _both(self) -> bool:
         found = self._one()
         while self._take("AND"):
-            found &= self._one()
+            found = self._one() and found
         return found
 
     def _one(self) -> bool:
@@ -47,7 +47,7 @@ class _Parser:
             self._close()
             return found
         field, sign = self.tokens.pop(0), self.tokens.pop(0)
-        return any([_compare(_value(field, self._entry), sign, wanted) for wanted in self._wanted()])
+        return any(_compare(_value(field, self._entry), sign, wanted) for wanted in self._wanted())
 
     def _wanted(self) -> list[str]:
         if not self._take("("):

@@ -19,7 +19,7 @@ def message(definition: str, name: str) -> Any:
     """A message class of the schema, as Pub/Sub would make it."""
     file = _file(definition, name)
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)  # type: ignore[no-untyped-call]
+    pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{file.package}.{file.message_type[0].name}"))()
 
 
@@ -32,11 +32,11 @@ def _file(definition: str, name: str) -> descriptor_pb2.FileDescriptorProto:
         elif closed:
             open_.pop()
         else:
-            made = open_[-1].field.add(name=field, number=int(number), label=_LABELS[label])  # type: ignore[arg-type]
+            made = open_[-1].field.add(name=field, number=int(number), label=_LABELS[label])
             if kind in _KINDS:
-                made.type = _KINDS[kind]  # type: ignore[assignment]
+                made.type = _KINDS[kind]
             else:
-                made.type, made.type_name = 11, f".{file.package}.{file.message_type[0].name}.{kind}"  # type: ignore[assignment]
+                made.type, made.type_name = 11, f".{file.package}.{file.message_type[0].name}.{kind}"
     assert not open_
     assert len(file.message_type) == 1, "Pub/Sub takes one top-level message a schema"
     return file

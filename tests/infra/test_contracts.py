@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from google.protobuf import json_format
@@ -76,7 +77,7 @@ def test_the_schema_refuses_what_the_function_could_not_read(body: dict[str, obj
         _parse("lead-contacted", json.dumps(body).encode())
 
 
-def _parse(topic: str, body: bytes) -> object:
+def _parse(topic: str, body: bytes) -> Any:
     made = protocol.message((SCHEMAS / f"{topic}.proto").read_text(), topic)
     json_format.Parse(body, made)
     if not made.IsInitialized():

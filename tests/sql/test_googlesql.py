@@ -20,6 +20,7 @@ from shared.adapters.duckdb import googlesql_to_duckdb
 from shared.asof.compile import served
 from shared.asof.contract import load_contract
 from shared.asof.labels import labels, open_leads
+from shared.config import ROOT
 from shared.ports import ParamType, Query
 from shared.sql import FOLDER
 from shared.tables import all_tables
@@ -79,6 +80,8 @@ def _options(params: Any = ()) -> AnalyzerOptions:
 
 def _queries() -> Iterator[Query]:
     yield from (sql.load(path.parent.name) for path in sorted(FOLDER.glob("*/query.sql")))
+    for path in sorted((ROOT / "infra").glob("[vr]*s/*.sql")):
+        yield Query(path.stem, path.read_text().replace("<= moment", "<= @moment"), {"moment": "TIMESTAMP"})
     for path in sorted(CONTRACTS.glob("*.yaml")):
         contract = load_contract(path)
         yield from (served(contract), labels(contract), open_leads(contract), _mature_vectors(contract))
