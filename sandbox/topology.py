@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from shared.config import ROOT
 from shared.documents import Document, load
 
@@ -44,7 +46,7 @@ class Topology(Document):
     topics: tuple[str, ...]
     retry: Retry
     functions: dict[str, Function]
-    jobs: dict[str, Job] = {}
+    jobs: dict[str, Job] = Field(default_factory=dict)
 
 
 def topology() -> Topology:
