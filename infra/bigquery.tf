@@ -74,6 +74,14 @@ resource "google_bigquery_table" "tables" {
         that schema does not have.
       EOT
     }
+    precondition {
+      condition     = lookup(local.writers, each.key, 0) <= 20
+      error_message = <<-EOT
+        ${lookup(local.writers, each.key, 0)} requests could append to
+        ${each.key} at once. BigQuery lets 20 wait and refuses the others:
+        lower max_instances or concurrency in functions.yaml.
+      EOT
+    }
   }
 }
 

@@ -42,7 +42,7 @@ resource "google_cloudfunctions2_function" "functions" {
       each.key == "score_lead" ? min(var.scale.warm, each.value.instances) : 0
     )
     max_instance_count               = each.value.instances
-    max_instance_request_concurrency = 8
+    max_instance_request_concurrency = each.value.parallel
     ingress_settings = (
       each.value.trigger == "http" && var.entrance != null
       ? "ALLOW_INTERNAL_AND_GCLB" : "ALLOW_INTERNAL_ONLY"

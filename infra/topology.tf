@@ -16,7 +16,11 @@ locals {
       secrets   = try(given.secrets, [])
       timeout   = try(given.timeout_seconds, 60)
       memory    = try(given.memory, "512Mi")
-      instances = try(given.max_instances, var.scale.max_instances)
+      parallel  = try(given.concurrency, 8)
+      instances = min(
+        try(given.max_instances, var.scale.max_instances),
+        var.scale.max_instances
+      )
     }
   }
 
@@ -33,6 +37,14 @@ locals {
   pushed    = { for k, f in local.functions : k => f if f.trigger == "topic" }
   scheduled = { for k, f in local.functions : k => f if f.schedule != null }
   queries   = { for k, f in local.functions : k => f if length(f.reads) > 0 }
+
+  writers = {
+    for table in distinct(flatten(values(local.functions)[*].writes)) :
+    table => sum([
+      for f in values(local.functions) : f.instances * f.parallel
+      if contains(f.writes, table)
+    ])
+  }
 
   # Cloud Run's deterministic address is known before the service exists, so a
   # function can be told the audience it must demand.

@@ -25,6 +25,7 @@ class Function(Document):
     timeout_seconds: int | None = None
     memory: str | None = None
     max_instances: int | None = None
+    concurrency: int | None = None
 
 
 class Job(Document):

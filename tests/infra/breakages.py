@@ -64,6 +64,7 @@ BREAKAGES = (
     _terraform("a table nobody declares", "functions.yaml", "scores.sync_receipts", "scores.receipts", "scores.receipts"),
     _terraform("too few attempts", "functions.yaml", "max_delivery_attempts: 5", "max_delivery_attempts: 3", "at least 5"),
     _terraform("a function name too long for an account", "functions.yaml", "  score_lead:", "  score_lead_as_soon_as_it_is_contacted:", "6-30 chars"),
+    _terraform("more writers than BigQuery lets wait", "functions.yaml", "concurrency: 1", "concurrency: 8", "lets 20 wait"),
     _terraform("YAML that is none", "functions.yaml", "functions:", "functions: [", "yamldecode"),
     _terraform("a partition column that is not there", "tables/scores.ledger.json", '"field": "scored_at"', '"field": "scored"', "that schema does not have"),
     _terraform("a key column that is not there", "tables/scores.ledger.json", r'"key": \["lead_id"', '"key": ["lead"', "that schema does not have"),
