@@ -17,7 +17,7 @@ from shared.config import ROOT
 from shared.errors import DataError
 from shared.metrics.intervals import Estimate, bootstrap
 from shared.metrics.ranking import Ranked, auc_pr, auc_roc
-from shared.metrics.summary import figures, period_of
+from shared.metrics.summary import figures, headline, period_of
 from shared.model import calibrate
 from shared.model.artifact import FeatureSpec, Figure, Manifest, Training, pack, version_of
 from shared.policies import Bands
@@ -120,7 +120,8 @@ def train(dataset: Dataset, recipe: Recipe, say: Progress, sealed_from: datetime
     calibration = calibrated(chosen.margins, outcomes, policy.isotonic_min_positives)
     margins, outcome = np.concatenate(chosen.margins), np.concatenate(outcomes)
     period = period_of(np.concatenate([known.contacted_at[fold.judge] for fold in folds]))
-    metrics = figures(margins, calibrate.probability(margins, calibration.knots), outcome, period)
+    measure = figures if sealed_from else headline  # every figure costs resamples; a world is judged by its replay
+    metrics = measure(margins, calibrate.probability(margins, calibration.knots), outcome, period)
     unfit_now = unfit(known, policy.filters)
     kept = known.without(unfit_now)
     say(f"fitting {chosen.name} on all {len(kept):,} rows")
@@ -148,7 +149,9 @@ def train(dataset: Dataset, recipe: Recipe, say: Progress, sealed_from: datetime
         chosen=chosen,
         tried=tried,
         metrics=metrics,
-        fold_metrics=tuple(_of_fold(m, o, known.contacted_at[f.judge]) for m, o, f in zip(chosen.margins, outcomes, folds, strict=True)),
+        fold_metrics=()
+        if kept_back is None
+        else tuple(_of_fold(m, o, known.contacted_at[f.judge]) for m, o, f in zip(chosen.margins, outcomes, folds, strict=True)),
         rows=len(kept),
         positives=int(kept.outcome.sum()),
         removed={**removed, **unfit_now},
