@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from functions.wiring import App
+from functions.wiring import app
 from ops.rescore import last_scored
 from sandbox.world import open_world
-from shared import config
 from shared.adapters.directory import DirectoryObjects
 from shared.model.registry import Registry
 from shared.ports import Warehouse
@@ -20,13 +19,13 @@ def _in_cloud() -> bool:
 
 
 def registry(world: Path) -> Registry:
-    return Registry(App(config.load()).objects if _in_cloud() else DirectoryObjects(world / "objects"))
+    return Registry(app().outside.objects if _in_cloud() else DirectoryObjects(world / "objects"))
 
 
 @contextmanager
 def warehouse(world: Path) -> Iterator[Warehouse]:
     if _in_cloud():
-        yield App(config.load()).warehouse
+        yield app().outside.warehouse
     else:
         with open_world(world.resolve()).reading() as found:
             yield found

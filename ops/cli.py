@@ -11,8 +11,8 @@ from rich.console import Console
 from ops import demo as demo_run
 from ops import serve as serving
 from ops import words
+from ops.commands import batch, dlq, explain, measure, models, truth
 from ops.commands import contract as contract_commands
-from ops.commands import dlq, explain, measure, models, truth
 from ops.commands import ingest as ingest_commands
 from ops.commands import model as modelling
 from ops.commands import sync as sync_commands
@@ -33,6 +33,7 @@ for command in (measure.compare_policies, measure.parity, measure.quality):
 app.command()(explain.explain)
 app.add_typer(contract_commands.app, name="contract")
 app.add_typer(sync_commands.app, name="sync")
+app.add_typer(batch.app, name="batch")
 
 console = Console(soft_wrap=True)
 

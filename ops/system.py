@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from functions.delivery import DEAD_LETTERS
-from functions.wiring import App
+from functions.wiring import App, build
 from sandbox.cloud import functions_environment
 from shared import config
 from shared.adapters.directory import DirectoryDeadLetters
@@ -30,13 +30,13 @@ def system(world: Path, *, running: bool = False) -> App:
     LEADSCORE_BACKEND=gcp takes the settings of the environment instead.
     """
     if os.environ.get("LEADSCORE_BACKEND") == "gcp":
-        return App(config.load())
+        return build(config.load())
     if not (world / "world.json").exists():
         raise ConfigError(f"There is no world at {world}.", fix="Make one: make demo, or make serve.")
     told = _reached(world)
     if running and not told.salesforce:
         raise ConfigError(f"No sandbox is running on {world}.", fix="Start one in another terminal: make serve.")
-    return App(config.load(functions_environment(world, told.salesforce, told.bus, told.ingress_secret)))
+    return build(config.load(functions_environment(world, told.salesforce, told.bus, told.ingress_secret)))
 
 
 def dead_letters(world: Path) -> DeadLetters:

@@ -14,7 +14,7 @@ from shared.asof.vector import Matrix
 from shared.config import ROOT
 from shared.metrics.intervals import Estimate, wilson
 from shared.metrics.ranking import Ranked, auc_roc, lift_at, ranks_within
-from shared.metrics.summary import figures, period_of
+from shared.metrics.summary import figures, headline, period_of
 from shared.model import calibrate
 from shared.model.artifact import FeatureSpec, Figure, Manifest, Training, pack, version_of
 from shared.model.blend import Blend, Model
@@ -128,7 +128,7 @@ def train(dataset: Dataset, asked: Asked, say: Say, keep: Keep = lambda _, judge
     fitted = fit_on(replace(course, dataset=model_rows), chosen.candidate, compared.weights)
     judged = judgements(development, compared, chosen, _segment_feature(asked, model_rows))
     calibrated = calibration.fit(judged, asked.policy.calibration, asked.policy.calibration.segments.get(asked.contract.name))
-    rolling = _rolling(judged, calibrated)
+    rolling = _rolling(judged, calibrated, every=asked.period is not None)
     manifest = _manifest(asked, model_rows, fitted.predictor, chosen, calibrated, rolling)
     files = pack(manifest, asked.contract, fitted.predictor, fitted.files)
     trained = Trained(
@@ -196,9 +196,11 @@ def _segment_feature(asked: Asked, model_rows: Dataset) -> str | None:
     return policy.feature if policy and policy.feature in model_rows.schema.names else None
 
 
-def _rolling(judged: Judgements, calibrated: Calibration) -> dict[str, Estimate]:
+def _rolling(judged: Judgements, calibrated: Calibration, *, every: bool) -> dict[str, Estimate]:
+    """Every figure, or the four headline ones, by ranks within periods."""
     probability = calibration.across_periods(judged, calibration.method_of(calibrated.method))
-    return figures(ranks_within(judged.margins, judged.period), probability, judged.outcome, period_of(judged.contacted_at))
+    ranks, weeks = ranks_within(judged.margins, judged.period), period_of(judged.contacted_at)
+    return (figures if every else headline)(ranks, probability, judged.outcome, weeks)
 
 
 def _opened(trained: Trained, dataset: Dataset, split: Fold, asked: Asked, say: Say) -> Trained:

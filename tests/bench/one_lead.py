@@ -80,10 +80,16 @@ def _process(command: list[str], environ: dict[str, str], memory: list[float]) -
     return 1000 * (time.perf_counter() - started)
 
 
-@contextmanager
-def _reference(folder: Path) -> Iterator["subprocess.Popen[str]"]:
+def pickle_reference(folder: Path) -> list[str]:
+    """Makes the reference's own file of the model; returns the command that runs the reference."""
     script = [str(reference_python()), str(SCRIPTS / "reference.py")]
     subprocess.run([*script, "make", str(folder)], check=True, env=_environ(folder))
+    return script
+
+
+@contextmanager
+def _reference(folder: Path) -> Iterator["subprocess.Popen[str]"]:
+    script = pickle_reference(folder)
     with subprocess.Popen(
         [*script, "warm", str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=_environ(folder)
     ) as process:

@@ -1,6 +1,7 @@
 """The reference way, in an environment of its own: a pickle of scikit-learn objects behind pandas, and shap for the reasons.
 
 python reference.py make FOLDER          pickle the calibrated model around the library's own file
+python reference.py mlflow FOLDER        the same model as MLflow keeps it, for its server
 python reference.py warm FOLDER          for each row number on standard input, score it and print the milliseconds
 python reference.py cold FOLDER [cloud]  from nothing to one score, with the cloud's clients or without; print the process's status
 """
@@ -26,6 +27,16 @@ def make(folder: Path) -> None:
     frame = pd.DataFrame(rows, columns=[f"f{i}" for i in range(rows.shape[1])])
     calibrated = CalibratedClassifierCV(FrozenEstimator(model), method="sigmoid").fit(frame, outcome)
     (folder / "model.pkl").write_bytes(pickle.dumps(calibrated))
+
+
+def mlflow(folder: Path) -> None:
+    import shutil
+
+    import mlflow.sklearn
+
+    shutil.rmtree(folder / "mlflow", ignore_errors=True)
+    model = pickle.loads((folder / "model.pkl").read_bytes())  # noqa: S301 - we made it
+    mlflow.sklearn.save_model(model, folder / "mlflow", pyfunc_predict_fn="predict_proba", serialization_format="cloudpickle")
 
 
 class Reference:
@@ -76,6 +87,8 @@ if __name__ == "__main__":
     what, where = sys.argv[1], Path(sys.argv[2])
     if what == "make":
         make(where)
+    elif what == "mlflow":
+        mlflow(where)
     elif what == "warm":
         warm(where)
     else:
