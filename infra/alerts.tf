@@ -76,8 +76,20 @@ locals {
       duration   = "300s"
     }
     leads-not-scored = {
-      about     = "The nightly batch passes over many leads"
+      about     = "Pages of the nightly batch pass over many leads"
       filter    = local.counted.leads_not_scored
+      aligner   = "ALIGN_PERCENTILE_99"
+      reducer   = "REDUCE_MAX"
+      period    = "3600s"
+      threshold = 100
+    }
+    scores-drifted = {
+      about  = "Scores have moved away from the champion's reference"
+      filter = local.counted.scores_drifted
+    }
+    sources-stale = {
+      about     = "Leads are scored from old vendor files"
+      filter    = local.counted.sources_stale
       period    = "3600s"
       threshold = 100
     }

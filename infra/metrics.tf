@@ -43,8 +43,21 @@ locals {
       EOT
     }
     leads_not_scored = {
-      about  = "Leads the nightly batch passed over"
-      filter = "jsonPayload.message=\"lead_not_scored\""
+      about  = "Leads that a page of the nightly batch passed over"
+      filter = <<-EOT
+        jsonPayload.message="page_scored" AND jsonPayload.not_scored>0
+      EOT
+      value  = "EXTRACT(jsonPayload.not_scored)"
+    }
+    scores_drifted = {
+      about  = "Batches whose scores lie beyond chance from the reference"
+      filter = <<-EOT
+        jsonPayload.message="batch_finished" AND jsonPayload.drifted=true
+      EOT
+    }
+    sources_stale = {
+      about  = "Answers from a source that is older than its contract allows"
+      filter = "jsonPayload.message=\"sources_stale\""
     }
     batches_planned = {
       about  = "Nightly batches that were planned"
@@ -58,7 +71,7 @@ locals {
     model_unreadable = {
       about  = "The champion is missing or cannot be read"
       filter = <<-EOT
-        (jsonPayload.message="champion_refresh_failed" OR
+        (jsonPayload.message="champion_refused" OR
         jsonPayload.error=("no_champion" OR "corrupt_artifact"))
       EOT
     }

@@ -5,7 +5,6 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from functions.delivery import DEAD_LETTERS
 from functions.wiring import App, build
 from sandbox.cloud import functions_environment
 from shared import config
@@ -13,6 +12,8 @@ from shared.adapters.directory import DirectoryDeadLetters
 from shared.adapters.pubsub import PubSubDeadLetters
 from shared.errors import ConfigError
 from shared.ports import DeadLetters
+
+DEAD_LETTER_SUBSCRIPTION = "dead-letters-dlq"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def dead_letters(world: Path) -> DeadLetters:
     if os.environ.get("LEADSCORE_BACKEND") == "gcp":
         from google.cloud.pubsub_v1 import SubscriberClient  # noqa: PLC0415 - a second of imports, not on a laptop
 
-        return PubSubDeadLetters(SubscriberClient(), config.load().project, DEAD_LETTERS)
+        return PubSubDeadLetters(SubscriberClient(), config.load().project, DEAD_LETTER_SUBSCRIPTION)
     return DirectoryDeadLetters(world / "dead_letters")
 
 

@@ -119,7 +119,7 @@ def answer(terraform: Workshop, breakage: Breakage) -> Answer:
     with terraform.broken(breakage.file, breakage.change) as broken:
         said = broken.plan("prod", "-lock=false")
         if said.code:
-            return Answer("terraform", said.text)
+            return Answer("terraform", said.words)
         shown = broken.shown("prod")
     findings: dict[By, Callable[[], Iterator[str]]] = {
         "policy": lambda: workshop.policy().check(shown),

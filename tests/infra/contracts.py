@@ -10,6 +10,7 @@ import functions.main
 from functions import delivery, receive_stage_change, score_batch, score_lead
 from functions.messages import PageMessage, ScoredMessage, StageChangeMessage
 from shared import config
+from shared.batches import BatchPage, BatchRun, ScoreDrift
 from shared.ledger import Receipt
 from shared.score import FeatureLogRow, LedgerRow
 from tests.infra.plan import Plan, Resource
@@ -26,7 +27,14 @@ MESSAGES: dict[str, type[StageChangeMessage] | type[ScoredMessage] | type[PageMe
     "lead-scored": ScoredMessage,
     "score-page": PageMessage,
 }
-WRITERS = {"scores.ledger": LedgerRow, "scores.feature_log": FeatureLogRow, "scores.sync_receipts": Receipt}
+WRITERS = {
+    "scores.ledger": LedgerRow,
+    "scores.feature_log": FeatureLogRow,
+    "scores.sync_receipts": Receipt,
+    "monitoring.batch_runs": BatchRun,
+    "monitoring.batch_pages": BatchPage,
+    "monitoring.score_drift": ScoreDrift,
+}
 BIGQUERY = {
     "str": "STRING",
     "datetime": "TIMESTAMP",

@@ -29,8 +29,8 @@ def checks(made: Workshop) -> Iterator[Check]:
     with workshop.workshop(adopting=True) as whole:
         yield _said("terraform fmt, validate", whole.terraform("fmt", "-check", "-recursive").code or whole.terraform("validate").code)
     tested = made.terraform("test", "-no-color")
-    counted = re.search(r"(\d+) passed, (\d+) failed", tested.text)
-    yield Check("terraform test", counted[0] if counted else tested.text[-200:], tested.code == 0)
+    counted = re.search(r"(\d+) passed, (\d+) failed", tested.words)
+    yield Check("terraform test", counted[0] if counted else tested.words[-200:], tested.code == 0)
     for environment in ENVIRONMENTS:
         yield from _environment(made, environment)
     yield _replanned()
@@ -56,7 +56,7 @@ def _replanned() -> Check:
         fresh.plan("staging").require()
         fresh.terraform("apply", "-input=false", "staging.plan").require()
         again = fresh.plan("staging", "-detailed-exitcode")
-    return Check("applied, then planned again", "no change" if again.code == 0 else again.text[-200:], again.code == 0)
+    return Check("applied, then planned again", "no change" if again.code == 0 else again.words[-200:], again.code == 0)
 
 
 def _said(name: str, code: int) -> Check:

@@ -9,6 +9,7 @@ from google.protobuf import json_format
 
 from functions import messages
 from functions.messages import PageMessage, ScoredMessage
+from ops.system import DEAD_LETTER_SUBSCRIPTION
 from sandbox.topology import topology
 from shared.config import ROOT
 from shared.tables import all_tables
@@ -46,6 +47,10 @@ def test_the_job_is_told_what_it_reads_and_no_secret(plans: dict[str, Plan]) -> 
         assert {"LEADSCORE_BACKEND", "LEADSCORE_PROJECT", "LEADSCORE_BUCKET", "LEADSCORE_DATASET_PREFIX"} <= names
         assert names <= contracts.settings_read() | {"OMP_NUM_THREADS"}
         assert not [variable for variable in container["env"] if variable.get("value_source")]
+
+
+def test_dead_letters_are_looked_for_where_they_wait(plans: dict[str, Plan]) -> None:
+    assert plans["prod"].resources("google_pubsub_subscription", "dead_letters")["dead_letters"].values["name"] == DEAD_LETTER_SUBSCRIPTION
 
 
 def test_the_outputs_the_pipeline_reads_are_there(plans: dict[str, Plan]) -> None:
