@@ -53,6 +53,9 @@ bench-asof: $(VENV)/.dev ## Asks to vectors, up to a million, beside pandas; one
 bench-audit: $(VENV)/.dev ## Is every planted leak found, and none where there is none?
 	@$(BIN)/python -m tests.bench.audit
 
+bench-parity: $(VENV)/.dev ## Serve 10,000 leads and ask again for every vector as training asks
+	@$(BIN)/python -m tests.bench.parity
+
 bundle: $(VENV)/.local ## The functions' source as one zip, the same bytes for the same source
 	@mkdir -p build && $(BIN)/python -m infra.bundle build/bundle | tee build/bundle.path
 
@@ -61,6 +64,9 @@ boot: bundle ## Boot every entry point of the bundle alone, in an empty environm
 
 bench-gate: $(VENV)/.dev ## How often the gate ships equal models, and a better one, beside "higher wins"
 	@$(BIN)/python -m tests.bench.gate
+
+infra: $(VENV)/.dev ## Plan, test and break the infrastructure with real terraform and no cloud
+	@$(BIN)/python -m tests.infra.report
 
 lock: ## Compile requirements/*.in to *.txt with hashes
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet pip-tools
@@ -89,4 +95,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@touch $@
 
 
-.PHONY: help emulators install demo serve test check bench bench-asof bench-audit bench-gate bundle boot lock clean
+.PHONY: help emulators install demo serve test check bench bench-asof bench-audit bench-parity bench-gate infra bundle boot lock clean

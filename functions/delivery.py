@@ -13,6 +13,7 @@ from flask import Request
 
 from functions import messages
 from functions.messages import Envelope
+from functions.soap import acknowledgement
 from functions.trace import trace_of
 from shared.errors import LeadscoreError, Transient, Unauthorized
 from shared.log import about, delivery, log, timed
@@ -20,6 +21,7 @@ from shared.ports import TokenVerifier, Topic
 
 Answer: TypeAlias = tuple[str | dict[str, object], int]
 """Body and HTTP status."""
+XmlAnswer: TypeAlias = tuple[str, int, dict[str, str]]
 
 DEAD_LETTERS = "dead-letters"
 _KEPT_BODY_BYTES = 100_000
@@ -71,6 +73,16 @@ class Delivery:
 
     def _trace(self, request: Request) -> dict[str, str]:
         return trace_of(request.headers.get("X-Cloud-Trace-Context", ""), self.project)
+
+    def outbound(self, function: str, request: Request, handle: Callable[[str, bytes], object]) -> XmlAnswer:
+        """A Salesforce outbound message, with its secret as the last part of the address; answered by an Ack."""
+        status, taken = 200, True
+        with delivery(function=function, **self._trace(request)):
+            try:
+                handle(request.path.rstrip("/").rpartition("/")[2], request.get_data())
+            except LeadscoreError as fault:
+                (_, status), taken = _refuse(function, fault), False
+        return acknowledgement(taken=taken), status, {"Content-Type": "text/xml; charset=utf-8"}
 
     def _failed(self, function: str, envelope: Envelope, fault: LeadscoreError) -> Answer:
         retry = isinstance(fault, Transient) and envelope.attempt < self.max_attempts

@@ -6,8 +6,10 @@ import functions_framework
 from flask import Request
 
 from functions import wiring
-from functions.delivery import Answer
-from functions.messages import BatchCommand, PageMessage, ScoredMessage, StageChangeMessage, SyncCommand, read
+from functions.catch_up import catch_up as catch_up_missed
+from functions.delivery import Answer, XmlAnswer
+from functions.messages import AsOfCommand, BatchCommand, PageMessage, ScoredMessage, StageChangeMessage, read
+from functions.receive_stage_change import receive_outbound_message as receive_outbound
 from functions.receive_stage_change import receive_stage_change as receive
 from functions.score_batch import plan_batch
 from functions.score_batch import score_page as score_one_page
@@ -17,8 +19,10 @@ from functions.sync_scores import sync_scores as sync_some_scores
 
 
 @functions_framework.http
-def receive_stage_change(request: Request) -> Answer:
+def receive_stage_change(request: Request) -> Answer | XmlAnswer:
     app = wiring.app()
+    if request.mimetype in {"text/xml", "application/soap+xml"}:
+        return app.delivery.outbound("receive_stage_change", request, lambda token, body: receive_outbound(token, body, app.ingress))
     return app.delivery.call("receive_stage_change", request, lambda token, body: receive(token, body, app.ingress))
 
 
@@ -52,5 +56,11 @@ def sync_scores(request: Request) -> Answer:
 def sync_all(request: Request) -> Answer:
     app = wiring.app()
     return app.delivery.scheduled(
-        "sync_all", request, lambda body: asdict(sync_all_scores(app.scope(read(SyncCommand, body).as_of), app.syncing))
+        "sync_all", request, lambda body: asdict(sync_all_scores(app.scope(read(AsOfCommand, body).as_of), app.syncing))
     )
+
+
+@functions_framework.http
+def catch_up(request: Request) -> Answer:
+    app = wiring.app()
+    return app.delivery.scheduled("catch_up", request, lambda body: asdict(catch_up_missed(read(AsOfCommand, body).as_of, app.catching_up)))

@@ -38,6 +38,11 @@ def _instant(value: object) -> datetime:
         raise broken_rule(f"{value!r} is not an instant with a time zone, such as 2025-01-31T12:00:00Z") from fault
 
 
+def _union(value: object) -> object:
+    """Avro's JSON encoding, which the topic's schema asks for, writes a nullable number as {"long": 1001}."""
+    return value["long"] if isinstance(value, dict) and value.keys() == {"long"} else value
+
+
 LeadId = Annotated[str, AfterValidator(lead_id)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Crd = Annotated[int, Field(gt=0, lt=10**10)]
@@ -48,8 +53,10 @@ class _Message(BaseModel):
 
 
 class StageChangeMessage(_Message):
+    """Its form on the topic is `infra/schemas/stage_change.avsc`."""
+
     lead_id: LeadId
-    crd: Crd | None = None
+    crd: Annotated[Crd | None, BeforeValidator(_union)] = None
     stage: Annotated[str, Field(min_length=1, max_length=80)]
     stage_entered_at: Instant
     event_id: Annotated[str, Field(min_length=1, max_length=200)]
@@ -90,8 +97,8 @@ class BatchCommand(_Message):
     stale_after_days: Annotated[int, Field(ge=0)] | None = None
 
 
-class SyncCommand(_Message):
-    """What Scheduler asks of the sync of everything. `as_of` defaults to now and says which leads are still scored."""
+class AsOfCommand(_Message):
+    """What Scheduler asks of `sync_all` and `catch_up`. `as_of` defaults to now and says which leads are still open."""
 
     as_of: Instant | None = None
 
@@ -120,7 +127,7 @@ def unwrap(request_body: bytes) -> Envelope:
 
 def read(kind: type[M], body: bytes) -> M:
     """A message of this kind; every field at fault is named."""
-    return _checked(kind, _json(body, "The message"))
+    return checked(kind, _json(body, "The message"))
 
 
 def read_notifications(body: bytes) -> list[StageChange]:
@@ -129,14 +136,15 @@ def read_notifications(body: bytes) -> list[StageChange]:
     items = parsed if isinstance(parsed, list) else [parsed]
     if not 1 <= len(items) <= MAX_NOTIFICATIONS:
         raise InvalidMessage(f"The request holds {len(items)} notifications.", fix=f"Send 1 to {MAX_NOTIFICATIONS} at a time.")
-    return [_checked(StageChangeMessage, item).change() for item in items]
+    return [checked(StageChangeMessage, item).change() for item in items]
 
 
 def write(change: StageChange) -> bytes:
+    """As the topic's schema wants it."""
     return json.dumps(
         {
             "lead_id": change.lead_id,
-            "crd": change.crd,
+            "crd": None if change.crd is None else {"long": change.crd},
             "stage": change.stage,
             "stage_entered_at": isoformat(change.stage_entered_at),
             "event_id": change.event_id,
@@ -145,7 +153,7 @@ def write(change: StageChange) -> bytes:
     ).encode()
 
 
-def _checked(kind: type[M], value: object) -> M:
+def checked(kind: type[M], value: object) -> M:
     try:
         return kind.model_validate(value)
     except ValidationError as fault:

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from functools import cache, cached_property
 from typing import Protocol
 
+from functions.catch_up import CatchingUp
 from functions.delivery import Delivery
-from functions.receive_stage_change import Ingress
+from functions.receive_stage_change import Ingress, OutboundSource
 from functions.score_lead import Scoring
 from functions.sync_all import Scope
 from functions.sync_scores import Syncing
@@ -53,7 +54,9 @@ class App:
 
     @cached_property
     def ingress(self) -> Ingress:
-        return Ingress(self.outside.topic, self.settings.ingress_secret, self._scoring_policy.stage)
+        salesforce = policies.salesforce(self.settings.policies)
+        outbound = OutboundSource(self.settings.salesforce.organization_id, salesforce.crd_field, salesforce.contacted_at_field)
+        return Ingress(self.outside.topic, self.settings.ingress_secret, self._scoring_policy.stage, outbound)
 
     @cached_property
     def scoring(self) -> Scoring:
@@ -77,6 +80,12 @@ class App:
     @cached_property
     def registry(self) -> Registry:
         return Registry(self.outside.objects)
+
+    @cached_property
+    def catching_up(self) -> CatchingUp:
+        outside, scoring = self.outside, self._scoring_policy
+        rules, ledger = policies.salesforce(self.settings.policies).catch_up, Ledger(outside.warehouse)
+        return CatchingUp(outside.clock, outside.crm, ledger, outside.objects, outside.topic, rules, scoring.stage, scoring.open_days)
 
     def scope(self, as_of: datetime | None) -> Scope:
         """The scored set as of then, or now."""

@@ -66,8 +66,9 @@ def bodies(letter: DeadLetter) -> tuple[str, list[bytes]]:
         return LEAD_CONTACTED, [messages.write(change) for change in messages.read_notifications(letter.body)]
     if name not in _KINDS:
         raise InvalidMessage(f"no function {name!r} reads messages", fix="Look at it with ./leadscore dlq explain.")
-    messages.read(_KINDS[name], letter.body)
-    return topology().functions[name].topic, [letter.body]
+    read = messages.read(_KINDS[name], letter.body)
+    body = messages.write(read.change()) if isinstance(read, StageChangeMessage) else letter.body
+    return topology().functions[name].topic, [body]
 
 
 def replay(letters: DeadLetters, topic: Topic, wanted: Filter) -> Replayed:

@@ -5,6 +5,7 @@ dead letters go to files, where `./leadscore dlq` finds them.
 """
 
 import argparse
+import base64
 import heapq
 import itertools
 import json
@@ -22,6 +23,7 @@ from flask import Flask, Request, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from sandbox import keys
+from sandbox.schemas import misfit
 from sandbox.server import serve
 from sandbox.topology import topology
 
@@ -197,6 +199,8 @@ def create_app(bus: Bus, signing_key: str, topics: Collection[str]) -> Flask:
         messages = _body(request).get("messages")
         if not isinstance(messages, list) or any(not message.get("data") for message in messages):
             return {"error": {"code": 400, "message": f"projects/{project}: each message needs data", "status": "INVALID_ARGUMENT"}}, 400
+        if wrong := next((why for message in messages if (why := misfit(topic, base64.b64decode(message["data"])))), ""):
+            return {"error": {"code": 400, "message": f"Request failed schema validation: {wrong}", "status": "INVALID_ARGUMENT"}}, 400
         return {"messageIds": [bus.publish(topic, message["data"], message.get("attributes", {})) for message in messages]}
 
     @app.get("/certs")

@@ -15,6 +15,7 @@ from pathlib import Path
 import requests
 
 from sandbox import keys
+from sandbox.outbound import ORGANIZATION
 from sandbox.salesforce import CONSUMER_KEY, USERNAME
 from sandbox.server import HOST
 from shared.config import ROOT
@@ -132,6 +133,7 @@ def functions_environment(world: Path, salesforce_url: str, bus_url: str, secret
         "LEADSCORE_PUSH_ACCOUNT": keys.PUSH_ACCOUNT,
         "LEADSCORE_PUSH_ISSUER": keys.ISSUER,
         "LEADSCORE_PUSH_CERTS_URL": f"{bus_url}/certs",
+        "SALESFORCE_ORGANIZATION_ID": ORGANIZATION,
         "SALESFORCE_URL": salesforce_url,
         "SALESFORCE_DOMAIN": "login",
         "SALESFORCE_USERNAME": USERNAME,

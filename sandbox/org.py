@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -37,7 +38,7 @@ class Faults:
     expire_sessions: bool = False
     expire_share: float = 0.0
     slow_seconds: float = 0.0
-    slow_calls: int | None = None
+    slow_calls: int = 0
     reset_writes: int = 0
     stuck_jobs: bool = False
     refused_leads: tuple[str, ...] = ()
@@ -63,13 +64,21 @@ class Org:
     sessions: set[str] = field(default_factory=set)
     write_log: list[tuple[float, str]] = field(default_factory=list)
     repeated_writes: int = 0
+    struck: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
     chance: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - reproducible faults
 
-    def happens(self, share: float) -> bool:
-        """Whether a fault of this share strikes now."""
+    def strikes(self, fault: str) -> bool:
+        """Whether a fault strikes now: one of a counted number, or drawn by its share."""
         with self.lock:
-            return share > 0 and self.chance.random() < share
+            left = getattr(self.faults, fault)
+            if isinstance(left, float):
+                struck = left > 0 and self.chance.random() < left
+            else:
+                struck = left > 0
+                setattr(self.faults, fault, max(0, left - 1))
+            self.struck[fault] += struck
+            return struck
 
     def unknown_fields(self, values: Mapping[str, object]) -> list[str]:
         return [name for name in values if name not in self.fields]
@@ -97,8 +106,10 @@ class Org:
         if lead.get("IsConverted"):
             return Refusal("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
         if self.faults.locked_share and self.chance.random() < self.faults.locked_share:
+            self.struck["locked_share"] += 1
             return Refusal("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record")
         if lead_id in self.faults.refused_leads:
+            self.struck["refused_leads"] += 1
             return Refusal("FIELD_CUSTOM_VALIDATION_EXCEPTION", "a validation rule stands against it")
         return next((fault for name, value in values.items() if (fault := self._misfit(name, value))), None)
 

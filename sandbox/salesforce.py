@@ -21,6 +21,7 @@ from flask.typing import ResponseReturnValue
 from sandbox import keys, soql
 from sandbox.bulk import bulk_routes
 from sandbox.org import Faults, Org, Record, lead_fields, now
+from sandbox.outbound import ORGANIZATION, SOAP_HEADERS, outbound_message
 from sandbox.server import serve
 from shared import policies
 from shared.config import ROOT
@@ -59,10 +60,11 @@ def _guard(app: Flask, org: Org) -> None:
     def before() -> ResponseReturnValue | None:
         if not request.path.startswith("/services/data"):
             return None
-        _stall(org)
-        if _one_of(org, "unavailable_calls") or org.happens(org.faults.unavailable_share):
+        if org.strikes("slow_calls"):
+            time.sleep(org.faults.slow_seconds)
+        if org.strikes("unavailable_calls") or org.strikes("unavailable_share"):
             return error(503, "SERVER_UNAVAILABLE", "The server is temporarily unavailable.")
-        if org.faults.expire_sessions or org.happens(org.faults.expire_share):
+        if org.faults.expire_sessions or org.strikes("expire_share"):
             org.faults.expire_sessions = False
             org.sessions.clear()
         if request.headers.get("Authorization", "").removeprefix("Bearer ") not in org.sessions:
@@ -74,25 +76,11 @@ def _guard(app: Flask, org: Org) -> None:
 
     @app.after_request
     def after(answer: Response) -> Response:
-        if request.method in {"PATCH", "PUT"} and answer.status_code < 300 and _one_of(org, "reset_writes"):
+        if request.method in {"PATCH", "PUT"} and answer.status_code < 300 and org.strikes("reset_writes"):
             connection: socket.socket = request.environ.get("gunicorn.socket") or request.environ["werkzeug.socket"]
             connection.shutdown(socket.SHUT_RDWR)
         answer.headers["Sforce-Limit-Info"] = f"api-usage={org.calls}/{org.daily_limit}"
         return answer
-
-
-def _stall(org: Org) -> None:
-    """`slow_calls` counts the calls that are slow; without it all of them are."""
-    if org.faults.slow_seconds and (org.faults.slow_calls is None or _one_of(org, "slow_calls")):
-        time.sleep(org.faults.slow_seconds)
-
-
-def _one_of(org: Org, fault: str) -> bool:
-    """Use up one of a counted fault, if any are left."""
-    with org.lock:
-        left = int(getattr(org.faults, fault))
-        setattr(org.faults, fault, max(0, left - 1))
-    return left > 0
 
 
 def _login_routes(app: Flask, org: Org, login_key: str) -> None:
@@ -245,8 +233,7 @@ def _sandbox_routes(app: Flask, org: Org, flow_url: str, flow_secret: str) -> No
             return {"error": f"no lead {event['lead_id']}"}, 404
         lead.update({"Status": event["stage"], "Stage_Entered_Contacting__c": event["stage_entered_at"], "SystemModstamp": now()})
         try:
-            answer = session.post(flow_url, json={**event, "source": "flow"}, timeout=_CALLOUT_TIMEOUT_SECONDS)
-            return answer.json(), answer.status_code
+            return _tell(session, flow_url, flow_secret, event, lead)
         except requests.RequestException as fault:
             return {"error": f"the flow's callout failed: {fault}"}, 502
 
@@ -254,6 +241,19 @@ def _sandbox_routes(app: Flask, org: Org, flow_url: str, flow_secret: str) -> No
     def convert(lead_id: str) -> ResponseReturnValue:
         org.leads[lead_id]["IsConverted"] = True
         return "", 204
+
+
+def _tell(session: requests.Session, url: str, secret: str, event: Record, lead: Record) -> ResponseReturnValue:
+    """As a Flow's callout; on request as an outbound message, or not at all: what `catch_up` is for."""
+    via = event.pop("via", "flow")
+    if via == "nothing":
+        return {"done": "nobody was told"}
+    if via == "outbound_message":
+        body = outbound_message(ORGANIZATION, [(str(event["event_id"]), lead)])
+        answer = session.post(f"{url}/{secret}", data=body, headers=SOAP_HEADERS, timeout=_CALLOUT_TIMEOUT_SECONDS)
+        return {"ack": answer.text}, answer.status_code
+    answer = session.post(url, json={**event, "source": "flow"}, timeout=_CALLOUT_TIMEOUT_SECONDS)
+    return answer.json(), answer.status_code
 
 
 def read_leads(path: Path) -> dict[str, Record]:

@@ -12,13 +12,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True, slots=True)
 class SalesforceSettings:
-    """The JWT bearer login of the integration user. `url` is set only where a sandbox server is meant."""
+    """The JWT bearer login of the integration user, and the org whose outbound messages are taken.
+
+    `url` is set only where a sandbox server is meant.
+    """
 
     domain: str
     username: str
     consumer_key: str
     private_key: str
     url: str
+    organization_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
             consumer_key=environ.get("SALESFORCE_CONSUMER_KEY", ""),
             private_key=environ.get("SALESFORCE_PRIVATE_KEY", ""),
             url=environ.get("SALESFORCE_URL", ""),
+            organization_id=environ.get("SALESFORCE_ORGANIZATION_ID", ""),
         ),
         push=PushSettings(
             audience=environ.get("LEADSCORE_PUSH_AUDIENCE", ""),

@@ -113,6 +113,11 @@ class Ledger:
         )
         return rows.values[0][0] != 0
 
+    def entries(self, lead_ids: Sequence[str]) -> set[tuple[str, datetime]]:
+        """Which stage entries of these leads have a score, by any model."""
+        rows = self._warehouse.query(sql.load("scored_entries"), lead_ids=list(lead_ids))
+        return {(lead_id, entered_at) for lead_id, entered_at in rows.values}  # type: ignore[misc]
+
     def record(self, scores: Sequence[LedgerRow], vectors: Sequence[FeatureLogRow]) -> int:
         """Write vectors, then scores, so that a score always has its vector. Returns how many scores were new."""
         self._warehouse.append("scores.feature_log", vectors)

@@ -25,9 +25,13 @@ class Running:
     def lead(self, lead_id: str) -> dict[str, object]:
         return self.cloud.get(f"{self.cloud.salesforce}/sandbox/leads/{lead_id}")
 
+    def settle(self) -> None:
+        """Wait until the bus has nothing left to deliver."""
+        wait_until_idle(self.cloud)
+
     def contact(self, change: StageChange) -> dict[str, object]:
         answer = contact(self.cloud, change)
-        wait_until_idle(self.cloud)
+        self.settle()
         return answer
 
     def push(self, function: str, body: bytes, token: str | None = None) -> requests.Response:

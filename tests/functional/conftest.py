@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from functions.catch_up import CatchingUp
 from functions.score_lead import Scoring
 from functions.sync_scores import Syncing
 from sandbox.world import World, events
@@ -45,6 +46,10 @@ class House:
 
     def unknown(self) -> StageChange:
         return next(change for change in self.changes if change.crd is not None and change.crd >= 9_000_000)
+
+    def catching_up(self) -> CatchingUp:
+        objects, policy = DirectoryObjects(self.world.objects), self.syncing.policy.catch_up
+        return CatchingUp(self.clock, self.crm, self.syncing.ledger, objects, self.topic, policy, "Contacted", 90)
 
     def rows(self, table: str) -> list[tuple[object, ...]]:
         return self.warehouse._connection.execute(f"SELECT * FROM {table}").fetchall()

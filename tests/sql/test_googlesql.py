@@ -22,13 +22,16 @@ from shared.adapters.duckdb import googlesql_to_duckdb
 from shared.asof.cardinality import duplicates
 from shared.asof.compile import served
 from shared.asof.contract import load_contract
+from shared.asof.label_report import reopened
 from shared.asof.labels import labels, open_leads, scored_leads
 from shared.asof.seen import seen
+from shared.config import ROOT
 from shared.ports import ParamType, Query
 from shared.sql import FOLDER
 from shared.tables import all_tables
 from tests.conftest import CONTRACTS
 from training_job.dataset import _mature_vectors
+from training_job.parity import replay_query
 
 KINDS = {
     "STRING": TypeKind.TYPE_STRING,
@@ -83,6 +86,8 @@ def _options(params: Any = ()) -> AnalyzerOptions:
 
 def _queries() -> Iterator[Query]:
     yield from (sql.load(path.parent.name) for path in sorted(FOLDER.glob("*/query.sql")))
+    for path in sorted((ROOT / "infra").glob("[vr]*s/*.sql")):
+        yield Query(path.stem, path.read_text().replace("<= moment", "<= @moment"), {"moment": "TIMESTAMP"})
     for path in sorted(CONTRACTS.glob("*.yaml")):
         contract = load_contract(path)
         yield from (
@@ -92,9 +97,14 @@ def _queries() -> Iterator[Query]:
             scored_leads(contract),
             seen(contract),
             _mature_vectors(contract),
+            replay_query(contract),
         )
         yield from (replace(duplicates(contract, source), name=f"duplicates_{name}") for name, source in contract.sources.items())
     advisor = load_contract(CONTRACTS / "advisor.yaml")
+    first = advisor.model_copy(update={"lead": advisor.lead.model_copy(update={"reopened": "first"})})
+    yield replace(labels(first), name="labels_at_the_first_contact")
+    yield reopened(advisor)
+    yield reopened(advisor.model_copy(update={"lead": advisor.lead.model_copy(update={"entries": None}), "name": "extracts"}))
     for group in advisor.groups:
         yield replace(served(advisor.with_groups([group])), name=f"asof_advisor_{group}")
 
