@@ -77,7 +77,7 @@ infra: $(VENV)/.dev ## Plan, test and break the infrastructure with real terrafo
 
 lock: ## Compile requirements/*.in to *.txt with hashes
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet pip-tools
-	@cd requirements && for set in functions job local dev; do \
+	@cd requirements && for set in functions job local dev bench; do \
 	  echo "compiling $$set.txt"; \
 	  ../$(VENV)-lock/bin/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	    --no-emit-index-url --no-emit-trusted-host --no-emit-find-links --annotation-style=line --output-file $$set.txt $$set.in; done

@@ -9,7 +9,10 @@ from shared.log import log, timed
 
 
 def finish_if_over(run_id: str, scoring: Scoring) -> bool:
-    """Whoever writes the last page, or the plan if that comes later, sees a complete run and ends it; two may, and that is fine."""
+    """Whoever writes the last page, or the plan if that comes later, sees a complete run and ends it; two may, and that is fine.
+
+    A run one of whose pages died is never over: what it scored is announced by the next night's, which knows every open lead.
+    """
     with timed("ledger"):
         progress = scoring.batches.progress(run_id)
     if progress is None or progress.done < progress.planned:

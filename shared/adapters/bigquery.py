@@ -38,7 +38,9 @@ class BigQueryWarehouse:
             found = self._run(query, params, page_size=size)
             columns = tuple(field.name for field in found.schema)
             for page in found.pages:
-                yield Rows(columns, [tuple(row.values()) for row in page])
+                values = [tuple(row.values()) for row in page]
+                if values:
+                    yield Rows(columns, values)
 
     def arrow(self, query: Query, **params: object) -> "pa.Table":
         with _our_errors(query.name):

@@ -27,7 +27,7 @@ def stability(reference: Floats, current: Floats, behind_reference: int, alpha: 
     """Counts per bin of a reference and of a current sample; the reference stands for `behind_reference` rows.
 
     Without drift PSI is about (1/n + 1/m) chi2(bins - 1) (Yurdakul 2018), whose quantile is taken by the cube root
-    of Wilson and Hilferty (1931), within 1 % from 3 bins on. So 150 scores may differ by more than 15,000. Raises
+    of Wilson and Hilferty (1931), within 2 % from 4 bins on. So 150 scores may differ by more than 15,000. Raises
     ValueError on an empty sample.
     """
     if not reference.sum() or not current.sum():

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -42,19 +42,26 @@ LEADS = [lead_id(f"00Q5e{number:010d}") for number in range(REQUESTS + WARM_UP)]
 
 
 def lines(material: Material) -> Iterator[Line | Note]:
+    reference = "MLflow model server, probability only"
     with _mlflow(material) as url:
-        theirs = _times(lambda i: _invoke(url, material, i))
+        theirs = _times(lambda i: _invoke(f"{url}/invocations", material, i))
+    with _judge(material) as url:
+        like = _times(lambda i: _invoke(url, material, i))
+    yield from _lines("values in, probability and reasons out, over HTTP", reference, theirs, like)
     with _score_lead(material) as (url, token):
         ours = _times(lambda i: _deliver(url, token, i))
-    reference, path = "MLflow model server, probability only", "score_lead over HTTP, whole delivery"
-    yield Line(f"{path}: rate", reference, 1000 * REQUESTS / sum(theirs), 1000 * REQUESTS / sum(ours), "1/s")
-    yield Line("   p50", "", median(theirs), median(ours))
-    yield Line("   p99", "", quantiles(theirs, n=100)[98], quantiles(ours, n=100)[98])
+    yield from _lines("score_lead over HTTP, the whole delivery", f"{reference}: no token, warehouse, ledger or publish", theirs, ours)
     parts = _parts()
     yield Note(
         "   where our p50 goes",
         ", ".join(f"{name} {parts[f'{name}_ms']:.1f} ms" for name in ("verify", "ask", "score", "ledger", "publish")),
     )
+
+
+def _lines(path: str, reference: str, theirs: list[float], ours: list[float]) -> Iterator[Line]:
+    yield Line(f"{path}: rate", reference, 1000 * REQUESTS / sum(theirs), 1000 * REQUESTS / sum(ours), "1/s")
+    yield Line("   p50", "", median(theirs), median(ours))
+    yield Line("   p99", "", quantiles(theirs, n=100)[98], quantiles(ours, n=100)[98])
 
 
 def _times(request: Callable[[int], None]) -> list[float]:
@@ -71,7 +78,7 @@ _session = requests.Session()
 
 def _invoke(url: str, material: Material, i: int) -> None:
     row = dict(zip(material.artifact.schema.names, np.nan_to_num(material.rows[i]).tolist(), strict=True))
-    answer = _session.post(f"{url}/invocations", json={"dataframe_records": [row]}, timeout=30)
+    answer = _session.post(url, json={"dataframe_records": [row]}, timeout=30)
     assert answer.status_code == 200, answer.text
 
 
@@ -93,24 +100,26 @@ def _deliver(url: str, token: str, i: int) -> None:
 def _score_lead(material: Material) -> Iterator[tuple[str, str]]:
     _make_world(material)
     pem = keys.private_key(FOLDER / "keys" / "bus.pem")
-    port = free_port()
-    command = [
-        "-m",
-        "functions_framework",
-        "--target",
-        "score_lead",
-        "--source",
-        "functions/main.py",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    with _bus(keys.key_set(pem)) as bus, ExitStack() as stack:
+    with _bus(keys.key_set(pem)) as bus:
         environ = functions_environment(FOLDER, "http://127.0.0.1:1", bus, "secret")
-        url = f"http://127.0.0.1:{port}"
-        stack.enter_context(_process([sys.executable, *command], url, environ, FOLDER / "functions.log"))
-        yield url, keys.push_token(pem)
+        with _framework("functions/main.py", "score_lead", environ, FOLDER / "functions.log") as url:
+            yield url, keys.push_token(pem)
+
+
+@contextmanager
+def _judge(material: Material) -> Iterator[str]:
+    environ = {"BENCH_OBJECTS": str(material.folder / "objects"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    with _framework("tests/bench/judge_service.py", "judge_vectors", environ, material.folder / "judge.log") as url:
+        yield url
+
+
+@contextmanager
+def _framework(source: str, target: str, environ: dict[str, str], log: Path) -> Iterator[str]:
+    port = free_port()
+    command = ["-m", "functions_framework", "--target", target, "--source", source, "--host", "127.0.0.1", "--port", str(port)]
+    url = f"http://127.0.0.1:{port}"
+    with _process([sys.executable, *command], url, environ, log):
+        yield url
 
 
 def _make_world(material: Material) -> None:

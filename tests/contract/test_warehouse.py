@@ -99,6 +99,14 @@ def test_what_is_appended_is_read_back_to_the_last_bit(built: Built) -> None:
     assert built.warehouse.query(query, lead_id="bits").into(LedgerRow) == [_score("bits")]
 
 
+def test_an_answer_comes_in_parts_of_the_size_asked_for(built: Built) -> None:
+    query = Query("numbers", "SELECT n FROM UNNEST(GENERATE_ARRAY(1, @last)) AS n ORDER BY n", {"last": "INT64"})
+    parts = list(built.warehouse.pages(query, 4, last=10))
+    assert [row for part in parts for row in part.values] == [(n,) for n in range(1, 11)]
+    assert [len(part) for part in parts] == [4, 4, 2]
+    assert list(built.warehouse.pages(query, 4, last=0)) == []
+
+
 def test_the_same_key_is_appended_once(built: Built) -> None:
     rows = [_score("twice"), _score("twice", as_of=NOON + timedelta(days=1))]
     assert built.warehouse.append("scores.ledger", rows) == 2

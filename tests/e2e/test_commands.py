@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox import keys
 from shared.config import ROOT
 from tests.conftest import BANK_CALLS, CONTRACTS, Trained, needs_bank_calls
 from tests.e2e.conftest import eventually
@@ -193,7 +194,34 @@ def test_train_registers_and_promote_moves_the_pointer(trained: Trained, tmp_pat
     assert _leadscore("dlq", "list", "--world", str(world.path)).stdout.startswith("No dead letters")
 
 
-def test_the_event_path_loads_nothing_heavy() -> None:
-    heavy = ["pandas", "sklearn", "scipy", "xgboost", "lightgbm", "matplotlib", "pyarrow", "duckdb", "sqlglot", "google.cloud.bigquery"]
-    code = f"import functions.main, sys; print([m for m in {heavy} if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=ENVIRON, capture_output=True, text=True, check=True).stdout == "[]\n"
+HEAVY = ("pandas", "sklearn", "scipy", "xgboost", "lightgbm", "matplotlib", "pyarrow", "duckdb", "sqlglot", "shap", "statsmodels")
+CLIENTS = ("google.cloud.bigquery", "google.cloud.storage", "google.cloud.pubsub_v1", "grpc", "simple_salesforce", "zeep")
+
+
+@pytest.mark.parametrize(
+    ("done", "allowed"),
+    [
+        ("import functions.main", ()),
+        ("import functions.main; functions.main.wiring.app().delivery", ("google.cloud.pubsub_v1", "grpc")),
+        ("import shared.model.trees, shared.model.linear, shared.model.calibrate, shared.model.arrays", ()),
+        ("import shared.adapters.pubsub", ()),
+    ],
+)
+def test_a_fresh_process_loads_nothing_heavy_and_no_client_before_it_is_used(tmp_path: Path, done: str, allowed: tuple[str, ...]) -> None:
+    account = {
+        "type": "service_account",
+        "client_email": "a@example.com",
+        "token_uri": "http://127.0.0.1:1",
+        "project_id": "example-project",
+    }
+    (tmp_path / "key.json").write_text(json.dumps({**account, "private_key": keys.private_key(tmp_path / "key.pem")}))
+    google = {
+        "LEADSCORE_BACKEND": "gcp",
+        "LEADSCORE_PROJECT": "example-project",
+        "LEADSCORE_BUCKET": "b",
+        "GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "key.json"),
+    }
+    unwanted = [name for name in (*HEAVY, *CLIENTS) if name not in allowed]
+    code = f"{done}; import sys; print([m for m in {unwanted} if m in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env={**ENVIRON, **google}, capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"

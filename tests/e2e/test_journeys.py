@@ -1,7 +1,10 @@
 """Each journey over real HTTP: Salesforce, the bus and the functions as processes of their own."""
 
 import base64
+import csv
+import itertools
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -131,6 +134,24 @@ def test_salesforce_in_trouble_for_a_while_loses_nothing(up: Running) -> None:
         up.contact(change)
     wait_until_idle(up.cloud)
     assert all(up.lead(change.lead_id)["Lead_Score__c"] for change in changes)
+
+
+def test_the_functions_log_of_all_this_names_nobody_and_grows_by_the_message(up: Running) -> None:
+    """Runs last: what the tests above made the functions log, bad input included."""
+    lines = (up.cloud.logs / "functions.log").read_text().splitlines()
+    with (up.world.path / "salesforce_leads.csv").open(newline="") as file:
+        people = list(csv.DictReader(file))
+    private = {value for person in people for name, value in person.items() if name not in {"Id", "OwnerId", "Company"} and len(value) > 4}
+    private |= {f"{person['FirstName']} {person['LastName']}" for person in people}
+    words = {word for line in lines for word in re.findall(r"[\w.@'+-]+", line)}
+    pairs = {f"{first} {second}" for line in lines for first, second in itertools.pairwise(re.findall(r"[\w'-]+", line))}
+    assert len(private) > 1000
+    assert not private & (words | pairs)
+    counts = up.cloud.get(f"{up.cloud.bus}/sandbox/stats")["counts"]
+    assert isinstance(counts, dict)
+    delivered = sum(n for name, n in counts.items() if name.startswith("answered."))
+    by_hand = 60
+    assert len([line for line in lines if line.startswith("{")]) <= 4 * (delivered + by_hand)
 
 
 def _dead_letters(up: Running) -> str:

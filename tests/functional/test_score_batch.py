@@ -1,7 +1,8 @@
 import json
-from collections.abc import Mapping
-from dataclasses import replace
-from datetime import datetime, timedelta
+import tracemalloc
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,6 +12,7 @@ from functions.score_lead import score_lead
 from shared.adapters.directory import DirectoryObjects
 from shared.errors import TopicUnavailable
 from shared.model.registry import Registry
+from shared.ports import Query, Rows
 from tests.fakes import FakeTopic
 from tests.functional.conftest import House, challenger
 
@@ -100,6 +102,44 @@ def test_a_plan_that_died_half_way_is_taken_up_by_the_next(house: House) -> None
     leads = [row[0] for row in house.rows("scores.ledger")]
     assert len(leads) == len(set(leads))
     assert sum(len(json.loads(body)["lead_ids"]) for body in house.topic.bodies("lead-scored")) == run.open
+
+
+def test_planning_takes_memory_by_the_page_and_not_by_the_lead(house: House) -> None:
+    def peak(leads: int) -> int:
+        scoring = replace(house.scoring, warehouse=_Endless(leads), topic=_Forgetful())
+        tracemalloc.start()
+        run = plan_batch(BatchCommand(as_of=_night(house)), scoring)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert (run.open, run.pages) == (leads, leads // 500)
+        return most
+
+    house.scoring.champions.get()
+    peak(1000)
+    assert peak(40_000) < 1.5 * peak(4000)
+
+
+@dataclass
+class _Endless:
+    """As many open leads as one likes, made page by page."""
+
+    leads: int
+
+    def pages(self, query: Query, size: int, **params: object) -> Iterator[Rows]:
+        columns, entered = ("lead_id", "crd", "contacted_at", "last_as_of"), datetime(2025, 10, 1, tzinfo=UTC)
+        for start in range(0, self.leads, size):
+            yield Rows(columns, [(f"00Q{number:015d}", number, entered, None) for number in range(start, start + size)])
+
+    def query(self, query: Query, **params: object) -> Rows:
+        raise NotImplementedError
+
+    def append(self, table: str, rows: Sequence[object]) -> int:
+        raise NotImplementedError
+
+
+class _Forgetful:
+    def publish(self, topic: str, body: bytes, attributes: Mapping[str, str]) -> str:
+        return "1"
 
 
 def test_only_the_champion_scores_at_night(house: House) -> None:
