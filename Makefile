@@ -53,6 +53,9 @@ bench-asof: $(VENV)/.dev ## Asks to vectors, up to a million, beside pandas; one
 bench-audit: $(VENV)/.dev ## Is every planted leak found, and none where there is none?
 	@$(BIN)/python -m tests.bench.audit
 
+faults: $(VENV)/.dev ## Make the sandbox misbehave in every way; the end must be that of a quiet run
+	@$(BIN)/python -m tests.faults
+
 bundle: $(VENV)/.local ## The functions' source as one zip, the same bytes for the same source
 	@mkdir -p build && $(BIN)/python -m infra.bundle build/bundle | tee build/bundle.path
 
@@ -89,4 +92,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@touch $@
 
 
-.PHONY: help emulators install demo serve test check bench bench-asof bench-audit bench-gate bundle boot lock clean
+.PHONY: faults help emulators install demo serve test check bench bench-asof bench-audit bench-gate bundle boot lock clean
