@@ -1,6 +1,5 @@
 """`./leadscore sync`: what Salesforce would be told, telling it, taking it back, and what was done."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,9 +11,8 @@ from rich.table import Table
 from functions.sync_all import sync_all
 from functions.sync_scores import SyncReport
 from ops import sync
+from ops.commands.instants import instant
 from ops.system import system
-from shared.clock import parse_instant
-from shared.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Salesforce as a copy of the ledger: plan, run, revert, status.")
 console = Console(soft_wrap=True)
@@ -33,7 +31,7 @@ def plan(
     """Say what a run would change, and what would fail. Reads only."""
     reached = system(world.resolve(), running=True)
     with console.status("Comparing the ledger with what Salesforce was told"):
-        found = sync.plan(reached.scope(_instant(as_of)), reached.syncing, show)
+        found = sync.plan(reached.scope(instant(as_of)), reached.syncing, show)
     failing, skipped = sum(found.would_fail.values()), sum(found.would_skip.values())
     console.print(
         f"[bold]{found.changed:,}[/] changed / [bold]{found.unchanged:,}[/] unchanged / [bold]{failing:,}[/] would fail; "
@@ -51,7 +49,7 @@ def run(world: WorldOption = DEFAULT_WORLD, as_of: AsOfOption = None) -> None:
     """Bring Salesforce to the ledger: only what changed, and empty the leads that are no longer scored."""
     reached = system(world.resolve(), running=True)
     with console.status("Writing what changed"):
-        report = sync_all(reached.scope(_instant(as_of)), reached.syncing)
+        report = sync_all(reached.scope(instant(as_of)), reached.syncing)
     _tell(report)
 
 
@@ -89,10 +87,3 @@ def _tell(report: SyncReport) -> None:
         f"[bold]{report.written:,}[/] written, [bold]{report.cleared:,}[/] emptied, [bold]{report.reverted:,}[/] put back, "
         f"{report.unchanged:,} unchanged, {report.skipped:,} skipped, {report.failed:,} failed"
     )
-
-
-def _instant(text: str | None) -> datetime | None:
-    try:
-        return parse_instant(text) if text else None
-    except ValueError:
-        raise ConfigError(f"--as-of is {text!r}, not an instant.", fix="Write it as 2025-10-31T00:00:00Z.") from None

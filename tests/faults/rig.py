@@ -79,7 +79,10 @@ class State:
 
 @dataclass
 class Rig:
-    """`changes` are the stage changes that are sent. `caught_up`: how many of them only `catch_up` knew of."""
+    """`changes` are the stage changes that are sent. `caught_up`: how many of them only `catch_up` knew of.
+
+    `alone`: no other process works on the same world.
+    """
 
     world: World
     clock: SteppedClock
@@ -96,6 +99,7 @@ class Rig:
     chosen: random.Random
     answers: Counter[str]
     caught_up: int = 0
+    alone: bool = True
 
     def enter(self, change: StageChange, tell: Call | None = None) -> int:
         """The lead enters the stage in Salesforce, which tells us by a callout or by an outbound message. Returns our status."""
@@ -192,7 +196,23 @@ def rig(trained: World, folder: Path, leads: int, *, seed: int = 0, idle_seconds
         chosen, changes = random.Random(seed), _changes(events(world, duckdb), leads)  # noqa: S311 - reproducible faults
         stack.callback(setattr, wiring, "app", wiring.app)
         setattr(wiring, "app", lambda: chosen.choice(apps))  # noqa: B010 - each call meets one of the instances
-        yield Rig(world, clock, bus, org, settings, chance, duckdb, warehouse, objects, apps, skews, changes, chosen, Counter())
+        yield Rig(
+            world,
+            clock,
+            bus,
+            org,
+            settings,
+            chance,
+            duckdb,
+            warehouse,
+            objects,
+            apps,
+            skews,
+            changes,
+            chosen,
+            Counter(),
+            alone=idle_seconds is None,
+        )
 
 
 @contextmanager

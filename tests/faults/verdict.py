@@ -15,8 +15,11 @@ K = TypeVar("K")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`lost`: what differs from, or is missing beside, the run without faults. `doubled`: ledger rows twice, or receipts for
-    something Salesforce does not hold. `repeated`: records written with what they held already; harmless, and counted."""
+    """`lost`: what differs from, or is missing beside, the run without faults.
+
+    `doubled`: scores and receipts that the run without faults does not have, and records written again with what they held.
+    Where processes work at once the last can happen and does no harm: it is counted apart, as `repeated`.
+    """
 
     name: str
     struck: int
@@ -59,6 +62,8 @@ def held_against(expected: State, state: State, with_faults: Rig, name: str, sec
     doubled = [f"ledger {key}" for key in state.ledger.keys() - expected.ledger.keys()]
     held = state.salesforce.items()
     doubled += [f"receipt {lead}" for lead, shown in held if lead in state.receipts and state.receipts[lead] != shown]
+    if with_faults.alone and with_faults.org.repeated_writes:
+        doubled.append(f"{with_faults.org.repeated_writes} records written again with what they held")
     struck, sent = with_faults.faults_struck(), len(with_faults.changes)
     return Verdict(name, struck, sent, tuple(lost), tuple(doubled), with_faults.org.repeated_writes, seconds)
 

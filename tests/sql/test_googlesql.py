@@ -17,12 +17,14 @@ import pytest
 from zetasql.api import Analyzer, CatalogBuilder, PreparedQueryBuilder, TableBuilder, TypeFactory
 from zetasql.types import AnalyzerOptions, LanguageOptions, ProductMode, TypeKind, ZetaSQLBuiltinFunctionOptions
 
+from ops.prospects import RANKED
 from shared import sql
 from shared.adapters.duckdb import googlesql_to_duckdb
 from shared.asof.cardinality import duplicates
 from shared.asof.compile import served
 from shared.asof.contract import load_contract
 from shared.asof.labels import labels, open_leads, scored_leads
+from shared.asof.prospects import prospects
 from shared.asof.seen import seen
 from shared.ports import ParamType, Query
 from shared.sql import FOLDER
@@ -95,6 +97,7 @@ def _queries() -> Iterator[Query]:
         )
         yield from (replace(duplicates(contract, source), name=f"duplicates_{name}") for name, source in contract.sources.items())
     advisor = load_contract(CONTRACTS / "advisor.yaml")
+    yield from (prospects(advisor), Query("ranked_prospects", RANKED, {"model_version": "STRING", "as_of": "TIMESTAMP"}))
     for group in advisor.groups:
         yield replace(served(advisor.with_groups([group])), name=f"asof_advisor_{group}")
 
