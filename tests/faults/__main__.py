@@ -22,6 +22,7 @@ from tests.faults.scenarios import EVERYTHING, FLIPPING, QUIET, QUIET_NIGHT, SAL
 from tests.faults.verdict import Verdict, baseline, judge
 
 FUZZED = 1000
+_WIDTH = 150
 IN_PROCESSES = (
     Scenario(f"SIGKILL at each of {len(ALL_STEPS)} steps", lambda made: killed_at(made, ALL_STEPS), idle_seconds=0),
     Scenario("8 instances at once, each message 1 to 5 times", lambda made: many_at_once(made, 8, 5), idle_seconds=0),
@@ -33,7 +34,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--leads", type=int, default=40)
     leads = parser.parse_args().leads
-    console = Console(file=os.fdopen(os.dup(sys.stdout.fileno()), "w"), soft_wrap=True)
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     with tempfile.TemporaryDirectory() as folder, _logs_to(Path(folder) / "log"), Progress(console=console) as progress:
         verdicts, accounts = _run(Path(folder), leads, progress)
     console.print(_table(verdicts))
@@ -79,7 +80,7 @@ def _world(path: Path) -> World:
 
 
 def _table(verdicts: list[Verdict]) -> Table:
-    table = Table("fault", "injected", "leads", "survived", "lost", "doubled", "same values written again", "seconds")
+    table = Table("fault", "injected", "leads", "survived", "lost", "doubled", "rewritten alike", "seconds")
     for v in verdicts:
         survived = "yes" if not v.lost and not v.doubled else "[red]no[/]"
         table.add_row(
