@@ -56,6 +56,9 @@ bench-audit: $(VENV)/.dev ## Is every planted leak found, and none where there i
 faults: $(VENV)/.dev ## Make the sandbox misbehave in every way; the end must be that of a quiet run
 	@$(BIN)/python -m tests.faults
 
+bench-parity: $(VENV)/.dev ## Serve 10,000 leads and ask again for every vector as training asks
+	@$(BIN)/python -m tests.bench.parity
+
 bundle: $(VENV)/.local ## The functions' source as one zip, the same bytes for the same source
 	@mkdir -p build && $(BIN)/python -m infra.bundle build/bundle | tee build/bundle.path
 
@@ -92,4 +95,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@touch $@
 
 
-.PHONY: faults help emulators install demo serve test check bench bench-asof bench-audit bench-gate bundle boot lock clean
+.PHONY: faults help emulators install demo serve test check bench bench-asof bench-audit bench-parity bench-gate bundle boot lock clean

@@ -35,7 +35,7 @@ def score_lead(request: Request) -> Answer:
 @functions_framework.http
 def score_batch(request: Request) -> Answer:
     app = wiring.app()
-    return app.delivery.scheduled("score_batch", request, lambda body: asdict(plan_batch(read(BatchCommand, body), app.scoring)))
+    return app.delivery.scheduled("score_batch", request, lambda body: plan_batch(read(BatchCommand, body), app.scoring).told())
 
 
 @functions_framework.http

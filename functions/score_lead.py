@@ -1,6 +1,7 @@
 """The whole journey of a contacted lead: ask what was known, judge it, write it down, say so."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -29,7 +30,7 @@ class Scoring:
     ledger: Ledger
     champions: ChampionCache
     topic: Topic
-    crm: Crm
+    crm: Callable[[], Crm]
     policy: ScoringPolicy
     batches: Batches
 
@@ -52,7 +53,7 @@ def score_lead(change: StageChange, scoring: Scoring) -> str:
         _announce(change, scoring)
         return "lead_already_scored"
     with timed("ask"):
-        ask = Ask(change.lead_id, _crd(change, champion.contract, scoring.crm), as_of=change.stage_entered_at)
+        ask = Ask(change.lead_id, _crd(change, champion.contract, scoring), as_of=change.stage_entered_at)
         vector = answer_one(scoring.warehouse, champion.contract, ask)
     with timed("score"):
         asked = Asked(change.lead_id, change.stage_entered_at, ask.as_of, "event", change.event_id)
@@ -89,10 +90,10 @@ def _announce(change: StageChange, scoring: Scoring) -> None:
         scoring.topic.publish(LEAD_SCORED, json.dumps({"lead_ids": [change.lead_id]}).encode(), {"event_id": change.event_id})
 
 
-def _crd(change: StageChange, contract: Contract, crm: Crm) -> int | None:
+def _crd(change: StageChange, contract: Contract, scoring: Scoring) -> int | None:
     if change.crd is not None or contract.lead.crd is None:
         return change.crd
-    for lead in crm.leads([change.lead_id]):
+    for lead in scoring.crm().leads([change.lead_id]):
         return lead.crd
     raise UnknownLead(f"Salesforce has no Lead {change.lead_id}.", fix="Check the id; a merged lead keeps only the survivor's.")
 

@@ -1,8 +1,9 @@
-"""The composition root: settings to adapters to use cases, made once per instance."""
+"""The composition root: settings to adapters to use cases, each made where a function first needs it, once per instance."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
+from typing import Protocol
 
 from functions.catch_up import CatchingUp
 from functions.delivery import Delivery
@@ -12,42 +13,88 @@ from functions.sync_all import Scope
 from functions.sync_scores import Syncing
 from shared import config, policies
 from shared.adapters.oidc import OidcVerifier
-from shared.adapters.salesforce import SalesforceCrm
 from shared.batches import Batches
 from shared.clock import SystemClock
 from shared.config import Settings
 from shared.ledger import Ledger
 from shared.model.registry import ChampionCache, Registry
+from shared.policies import ScoringPolicy
 from shared.ports import Clock, Crm, Objects, Topic, Warehouse
 
 _IDLE_SECONDS = 0.3
 """On a laptop the warehouse is let go when nothing happens, so that the command line can read it meanwhile."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outside:
+class Outside(Protocol):
     """An adapter for each port."""
 
-    clock: Clock
-    warehouse: Warehouse
-    objects: Objects
-    topic: Topic
-    crm: Crm
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def warehouse(self) -> Warehouse: ...
+    @property
+    def objects(self) -> Objects: ...
+    @property
+    def topic(self) -> Topic: ...
+    @property
+    def crm(self) -> Crm: ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class App:
-    delivery: Delivery
-    ingress: Ingress
-    scoring: Scoring
-    syncing: Syncing
-    catching_up: CatchingUp
-    registry: Registry
+    """The use cases on these adapters, each made when a function first asks for it."""
+
+    settings: Settings
+    outside: Outside
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        settings = self.settings
+        return Delivery(OidcVerifier(settings.push), self.outside.topic, settings.max_delivery_attempts, settings.project)
+
+    @cached_property
+    def ingress(self) -> Ingress:
+        salesforce = policies.salesforce(self.settings.policies)
+        outbound = OutboundSource(self.settings.salesforce.organization_id, salesforce.crd_field, salesforce.contacted_at_field)
+        return Ingress(self.outside.topic, self.settings.ingress_secret, self._scoring_policy.stage, outbound)
+
+    @cached_property
+    def scoring(self) -> Scoring:
+        warehouse, clock = self.outside.warehouse, self.outside.clock
+        return Scoring(
+            clock=clock,
+            warehouse=warehouse,
+            ledger=Ledger(warehouse),
+            batches=Batches(warehouse),
+            champions=ChampionCache(self.registry, clock, timedelta(seconds=self.settings.champion_ttl_seconds)),
+            topic=self.outside.topic,
+            crm=lambda: self.outside.crm,
+            policy=self._scoring_policy,
+        )
+
+    @cached_property
+    def syncing(self) -> Syncing:
+        outside = self.outside
+        return Syncing(outside.clock, Ledger(outside.warehouse), outside.crm, outside.topic, policies.salesforce(self.settings.policies))
+
+    @cached_property
+    def registry(self) -> Registry:
+        return Registry(self.outside.objects)
+
+    @cached_property
+    def catching_up(self) -> CatchingUp:
+        outside, scoring = self.outside, self._scoring_policy
+        rules, ledger = policies.salesforce(self.settings.policies).catch_up, Ledger(outside.warehouse)
+        return CatchingUp(outside.clock, outside.crm, ledger, outside.objects, outside.topic, rules, scoring.stage, scoring.open_days)
 
     def scope(self, as_of: datetime | None) -> Scope:
         """The scored set as of then, or now."""
         contract = self.scoring.champions.get().contract
-        return Scope(self.scoring.warehouse, contract, as_of or self.scoring.clock.now(), self.scoring.policy.open_days)
+        return Scope(self.outside.warehouse, contract, as_of or self.outside.clock.now(), self._scoring_policy.open_days)
+
+    @cached_property
+    def _scoring_policy(self) -> ScoringPolicy:
+        return policies.scoring(self.settings.policies)
 
 
 @cache
@@ -56,51 +103,66 @@ def app() -> App:
 
 
 def build(settings: Settings) -> App:
-    warehouse, objects, topic = _local(settings) if settings.backend == "local" else _gcp(settings)
-    crm = SalesforceCrm(settings.salesforce, policies.salesforce(settings.policies))
-    return assemble(settings, Outside(SystemClock(), warehouse, objects, topic, crm))
+    return App(settings, Laptop(settings) if settings.backend == "local" else GoogleCloud(settings))
 
 
-def assemble(settings: Settings, outside: Outside) -> App:
-    """The use cases on these adapters."""
-    clock, warehouse, objects, topic, crm = outside.clock, outside.warehouse, outside.objects, outside.topic, outside.crm
-    scoring, salesforce = policies.scoring(settings.policies), policies.salesforce(settings.policies)
-    ledger, registry = Ledger(warehouse), Registry(objects)
-    champions = ChampionCache(registry, clock, timedelta(seconds=settings.champion_ttl_seconds))
-    outbound = OutboundSource(settings.salesforce.organization_id, salesforce.crd_field, salesforce.contacted_at_field)
-    return App(
-        delivery=Delivery(OidcVerifier(settings.push), topic, settings.max_delivery_attempts, settings.project),
-        ingress=Ingress(topic, settings.ingress_secret, scoring.stage, outbound),
-        scoring=Scoring(clock, warehouse, ledger, champions, topic, crm, scoring, Batches(warehouse)),
-        syncing=Syncing(clock, ledger, crm, topic, salesforce),
-        catching_up=CatchingUp(clock, crm, ledger, objects, topic, salesforce.catch_up, scoring.stage, scoring.open_days),
-        registry=registry,
-    )
+@dataclass(frozen=True)
+class _Connected:
+    """What a function does not use is not imported: Google's clients cost it most of a second, Salesforce's a tenth."""
+
+    settings: Settings
+    clock: Clock = field(default_factory=SystemClock)
+
+    @cached_property
+    def crm(self) -> Crm:
+        from shared.adapters.salesforce import SalesforceCrm  # noqa: PLC0415
+
+        return SalesforceCrm(self.settings.salesforce, policies.salesforce(self.settings.policies))
 
 
-def _local(settings: Settings) -> tuple[Warehouse, Objects, Topic]:
-    from shared.adapters.directory import DirectoryObjects  # noqa: PLC0415 - the laptop's adapters, not in the cloud
-    from shared.adapters.duckdb import DuckDBWarehouse  # noqa: PLC0415
-    from shared.adapters.pubsub import RestTopic  # noqa: PLC0415
+class Laptop(_Connected):
+    """The sandbox."""
 
-    return (
-        DuckDBWarehouse(settings.world / "warehouse.duckdb", idle_seconds=_IDLE_SECONDS),
-        DirectoryObjects(settings.world / "objects"),
-        RestTopic(settings.bus_url, settings.project),
-    )
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        from shared.adapters.duckdb import DuckDBWarehouse  # noqa: PLC0415
+
+        return DuckDBWarehouse(self.settings.world / "warehouse.duckdb", idle_seconds=_IDLE_SECONDS)
+
+    @cached_property
+    def objects(self) -> Objects:
+        from shared.adapters.directory import DirectoryObjects  # noqa: PLC0415
+
+        return DirectoryObjects(self.settings.world / "objects")
+
+    @cached_property
+    def topic(self) -> Topic:
+        from shared.adapters.pubsub import RestTopic  # noqa: PLC0415
+
+        return RestTopic(self.settings.bus_url, self.settings.project)
 
 
-def _gcp(settings: Settings) -> tuple[Warehouse, Objects, Topic]:
-    from google.cloud.bigquery import Client as BigQueryClient  # noqa: PLC0415 - a second of imports, not on a laptop
-    from google.cloud.pubsub_v1 import PublisherClient  # noqa: PLC0415
-    from google.cloud.storage import Client as StorageClient  # noqa: PLC0415
+class GoogleCloud(_Connected):
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        from google.cloud.bigquery import Client  # noqa: PLC0415
 
-    from shared.adapters.bigquery import BigQueryWarehouse  # noqa: PLC0415
-    from shared.adapters.gcs import GcsObjects  # noqa: PLC0415
-    from shared.adapters.pubsub import PubSubTopic  # noqa: PLC0415
+        from shared.adapters.bigquery import BigQueryWarehouse  # noqa: PLC0415
 
-    return (
-        BigQueryWarehouse(BigQueryClient(settings.project), settings.dataset_prefix),
-        GcsObjects(StorageClient(settings.project), settings.bucket),
-        PubSubTopic(PublisherClient(), settings.project),
-    )
+        return BigQueryWarehouse(Client(self.settings.project), self.settings.dataset_prefix)
+
+    @cached_property
+    def objects(self) -> Objects:
+        from google.cloud.storage import Client  # noqa: PLC0415
+
+        from shared.adapters.gcs import GcsObjects  # noqa: PLC0415
+
+        return GcsObjects(Client(self.settings.project), self.settings.bucket)
+
+    @cached_property
+    def topic(self) -> Topic:
+        from google.cloud.pubsub_v1 import PublisherClient  # noqa: PLC0415
+
+        from shared.adapters.pubsub import PubSubTopic  # noqa: PLC0415
+
+        return PubSubTopic(PublisherClient(), self.settings.project)

@@ -7,24 +7,22 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from ops import demo as demo_run
 from ops import serve as serving
 from ops import words
+from ops.commands import batch, dlq, explain, measure, models, prospects, truth
 from ops.commands import contract as contract_commands
-from ops.commands import dlq, explain, measure, prospects, truth
 from ops.commands import ingest as ingest_commands
 from ops.commands import model as modelling
 from ops.commands import sync as sync_commands
-from ops.training import promote, registry, train_and_register
+from ops.training import promote, train_and_register
 from sandbox.world import open_world
 from shared.config import ROOT
 from shared.errors import ConfigError, LeadscoreError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Honest lead scoring.")
-models = typer.Typer(no_args_is_help=True, help="The model registry.")
-app.add_typer(models, name="models")
+app.add_typer(models.app, name="models")
 app.add_typer(dlq.app, name="dlq")
 app.command()(truth.world)
 app.command()(truth.audit)
@@ -36,6 +34,7 @@ app.command()(explain.explain)
 app.command()(prospects.prospects)
 app.add_typer(contract_commands.app, name="contract")
 app.add_typer(sync_commands.app, name="sync")
+app.add_typer(batch.app, name="batch")
 
 console = Console(soft_wrap=True)
 
@@ -103,35 +102,6 @@ def predict(
 ) -> None:
     """Score a file: id, margin, probability, percentile, band, reasons."""
     modelling.predict_file(model, data, out)
-
-
-@models.command("list")
-def list_models(world: WorldOption = DEFAULT_WORLD) -> None:
-    """Every registered version; the champion is marked."""
-    found = registry(world)
-    champion = found.pointer("champion")
-    table = Table("version", "family", "trained to", "rows", "positives", "AUC-PR, rolling", "")
-    for version in found.versions():
-        manifest = found.load(version).manifest
-        auc_pr, training = manifest.metrics["auc_pr"], manifest.training
-        figure = f"{auc_pr.value:.3f} [{auc_pr.low:.3f}, {auc_pr.high:.3f}]"
-        mark = "champion" if champion and champion.version == version else ""
-        table.add_row(
-            version, manifest.family, f"{training.known_by:%Y-%m-%d}", f"{training.rows:,}", str(training.positives), figure, mark
-        )
-    console.print(table)
-
-
-@models.command("promote")
-def promote_model(
-    version: Annotated[str, typer.Argument(help="A version of `models list`.")],
-    reason: Annotated[str, typer.Option(help="Why; it stays in the history.")],
-    by: Annotated[str, typer.Option(help="Who says so.")],
-    world: WorldOption = DEFAULT_WORLD,
-) -> None:
-    """Make a version the champion. Running functions notice by themselves."""
-    promote(world, version, by=by, reason=reason)
-    console.print(f"{version} is the champion. Open leads are scored anew by the next nightly batch.")
 
 
 def _day(text: str | None) -> datetime | None:

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 
-from functions.wiring import App
+from functions.score_lead import Scoring
 from shared.asks import answer_one
 from shared.asof.contract import Contract
 from shared.asof.labels import leads_sql
@@ -12,6 +12,7 @@ from shared.errors import CrmUnavailable, LeadscoreError, UnknownLead
 from shared.lead import Ask
 from shared.ledger import LeadReceipt, ServedScore
 from shared.model.artifact import Artifact
+from shared.model.registry import Registry
 from shared.model.scorer import judge
 from shared.ports import Query
 from shared.score import canonical, digest, reasons_json
@@ -40,20 +41,20 @@ class Story:
     asked_again: Check
 
 
-def tell(lead_id: str, app: App) -> Story:
+def tell(lead_id: str, scoring: Scoring, registry: Registry) -> Story:
     """Raises UnknownLead when the lead was never scored."""
-    ledger = app.syncing.ledger
+    ledger = scoring.ledger
     scores = ledger.scores_of(lead_id)
     if not scores:
         raise UnknownLead(f"Lead {lead_id} has no score.", fix="See ./leadscore dlq list for messages about it that died.")
     latest = next((score for score in scores if score.row.role == "champion"), scores[0])
-    artifact = app.registry.load(latest.row.model_version)
-    ask = Ask(lead_id, _crd(lead_id, app, artifact.contract), latest.row.as_of)
+    artifact = registry.load(latest.row.model_version)
+    ask = Ask(lead_id, _crd(lead_id, scoring, artifact.contract), latest.row.as_of)
     given = [{"lead_id": ask.lead_id, "crd": ask.crd, "as_of": ask.as_of}]
-    rows = app.scoring.warehouse.query(seen(artifact.contract), asks=given).into(Seen)
+    rows = scoring.warehouse.query(seen(artifact.contract), asks=given).into(Seen)
     ordered = [latest, *(score for score in scores if score is not latest)]
     return Story(
-        ordered, ledger.receipts_of(lead_id), artifact, rows, _rescored(latest, artifact), _asked_again(latest, ask, app, artifact)
+        ordered, ledger.receipts_of(lead_id), artifact, rows, _rescored(latest, artifact), _asked_again(latest, ask, scoring, artifact)
     )
 
 
@@ -80,9 +81,9 @@ def _rescored(score: ServedScore, artifact: Artifact) -> Check:
     return Check(not differing, ", ".join(f"{name} was {getattr(row, name)}, is {getattr(again, name)}" for name in differing))
 
 
-def _asked_again(score: ServedScore, ask: Ask, app: App, artifact: Artifact) -> Check:
+def _asked_again(score: ServedScore, ask: Ask, scoring: Scoring, artifact: Artifact) -> Check:
     try:
-        vector = answer_one(app.scoring.warehouse, artifact.contract, ask)
+        vector = answer_one(scoring.warehouse, artifact.contract, ask)
     except LeadscoreError as fault:
         return Check(same=False, why=str(fault))
     if canonical(vector) == score.features:
@@ -92,16 +93,16 @@ def _asked_again(score: ServedScore, ask: Ask, app: App, artifact: Artifact) -> 
     return Check(same=False, why=", ".join(f"{name} was {before.get(name)}, is {vector[name]}" for name in differing))
 
 
-def _crd(lead_id: str, app: App, contract: Contract) -> int | None:
+def _crd(lead_id: str, scoring: Scoring, contract: Contract) -> int | None:
     """From the latest extract; from Salesforce for a lead that no extract knows yet."""
     if contract.lead.crd is None:
         return None
-    known = {"known_by": app.scoring.clock.now()} if contract.lead.known_at else {}
+    known = {"known_by": scoring.clock.now()} if contract.lead.known_at else {}
     text = f"SELECT crd FROM (\n{leads_sql(contract)}\n) AS leads\nWHERE lead_id = @lead_id"
     kinds = {"lead_id": "STRING", **dict.fromkeys(known, "TIMESTAMP")}
-    for (crd,) in app.scoring.warehouse.query(Query("crd_of_lead", text, kinds), lead_id=lead_id, **known).values:
+    for (crd,) in scoring.warehouse.query(Query("crd_of_lead", text, kinds), lead_id=lead_id, **known).values:
         return crd  # type: ignore[return-value]
     try:
-        return next((lead.crd for lead in app.scoring.crm.leads([lead_id])), None)
+        return next((lead.crd for lead in scoring.crm().leads([lead_id])), None)
     except CrmUnavailable:
         return None

@@ -9,6 +9,7 @@ from sandbox.world import World
 from shared import policies
 from shared.adapters.directory import DirectoryObjects
 from shared.config import ROOT
+from shared.model import promotion
 from shared.model.registry import Registry
 from training_job.audit.findings import Report
 from training_job.audit.run import audit, refuse_leaks
@@ -50,4 +51,5 @@ def registry(world: Path) -> Registry:
 
 
 def promote(world: Path, version: str, by: str, reason: str) -> None:
-    registry(world).point("champion", version, by=by, reason=reason, at=datetime.now(UTC))
+    """Make it the world's champion, if it is the first or its verdict ships it."""
+    promotion.promote(registry(world), version, by=by, reason=reason, at=datetime.now(UTC))

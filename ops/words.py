@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ops.training import Registered
+from shared.asof.label_report import LabelReport
 
 NAMES = {"auc_roc": "AUC-ROC", "auc_pr": "AUC-PR", "lift_at_10": "Lift@10", "brier_skill": "Brier skill"}
 
@@ -74,3 +75,25 @@ def _deciles(deciles: list[Mapping[str, Any]]) -> Table:
         interval = f"{rate.low:.1%} to {rate.high:.1%}"
         table.add_row(str(d["decile"]), f"{d['n']:,}", f"{d['positives']:,}", f"{rate.value:.1%}", interval, f"{d['mean_predicted']:.1%}")
     return table
+
+
+def tell_labels(console: Console, report: LabelReport) -> None:
+    table = Table("counts as", "leads", "share")
+    for status, count in sorted(report.statuses.items(), key=lambda item: -item[1]):
+        table.add_row(status.replace("_", " "), f"{count:,}", f"{count / report.contacted:.1%}")
+    table.add_row("[bold]contacted[/]", f"[bold]{report.contacted:,}[/]", "")
+    console.print(table)
+    console.print(f"{report.converted_late:,} converted after the window of {report.window_days} days and count as negative")
+    console.print(f"{report.reopened:,} were contacted more than once; the {report.reopened_rule} contact counts")
+    if report.same_day is None:
+        console.print("How late outcomes come cannot be told: they have no instant of their own, or none is old enough.")
+        return
+    quantiles = ", ".join(f"{name} {days:.1f}" for name, days in report.lag_days.items())
+    console.print(f"days from contact to outcome: {quantiles}; same day {report.same_day.value:.0%}")
+    windows = Table("window", "outcomes caught", "95 % interval", "n", "against the declared one")
+    declared = report.captured[report.window_days]
+    for days, share in report.captured.items():
+        more, later = share.value - declared.value, days - report.window_days
+        said = f"{100 * more:+.1f} points, labels settle {later:+d} days" if later else "[bold]declared[/]"
+        windows.add_row(f"{days} days", f"{share.value:.1%}", f"{share.low:.1%} to {share.high:.1%}", f"{share.n:,}", said)
+    console.print(windows)

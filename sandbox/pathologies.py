@@ -39,13 +39,19 @@ class Pathology:
     plant: Callable[[Frames, Market, np.random.Generator], None]
 
 
-def make_pathological_world(path: Path, contract_path: Path, seed: int, leads: int, names: Collection[str]) -> World:
-    """A market world at `path` with the pathologies `names`, the contract that reads it, and `planted.json` that tells."""
+def make_pathological_world(
+    path: Path, contract_path: Path, seed: int, leads: int, names: Collection[str], *, quiet: bool = False
+) -> World:
+    """A market world at `path` with the pathologies `names`, the contract that reads it, and `planted.json` that tells.
+
+    In a `quiet` world nothing that comes after a contact depends on its outcome: winners move no more than others, and
+    fields are filled in as often for those who never talked to us.
+    """
     unknown = sorted(set(names) - set(PATHOLOGIES))
     if unknown:
         raise ConfigError(f"There is no pathology {', '.join(unknown)}.", fix=f"Use all, none, or some of {', '.join(PATHOLOGIES)}.")
-    market = make_market(seed, leads=leads, reps=leads + 2000, winners_move=True)
-    frames = _honest(market, np.random.default_rng(seed))
+    market = make_market(seed, leads=leads, reps=leads + 2000, winners_move=not quiet)
+    frames = _honest(market, np.random.default_rng(seed), quiet=quiet)
     for name, pathology in PATHOLOGIES.items():
         if name in names:
             pathology.plant(frames, market, np.random.default_rng([seed, len(name)]))
@@ -90,22 +96,22 @@ features:
 """
 
 
-def _honest(market: Market, random: np.random.Generator) -> Frames:
+def _honest(market: Market, random: np.random.Generator, *, quiet: bool) -> Frames:
     """The market's tables and the naive features' own, each row with the instant it was really known."""
     employment = market.tables["vendor.employment"].to_pandas().rename(columns={"recorded_at": "known_at"})
     months = market.tables["vendor.firm_months"].to_pandas()
     jobs = employment[["rep_crd", "firm_crd", "start_date", "end_date", "known_at"]]
     return {
         **{name: table.to_pandas() for name, table in market.tables.items()},
-        "crm.lead_fields": _fields(market, random),
+        "crm.lead_fields": _fields(market, random, quiet=quiet),
         "vendor.firm_assets": months.rename(columns={"total_aum_m": "assets_m"}),
         "vendor.job_ends": jobs.copy(),
         "vendor.jobs_held": jobs.copy(),
     }
 
 
-def _fields(market: Market, random: np.random.Generator) -> pd.DataFrame:
-    """Two versions of a lead's fields: as created, and for those who talked to us, as filled in afterwards."""
+def _fields(market: Market, random: np.random.Generator, *, quiet: bool) -> pd.DataFrame:
+    """Two versions of a lead's fields: as created, and for those who talked to us (if quiet, for anybody), as filled in afterwards."""
     truth = market.truth
     leads = len(truth.lead_id)
     contacted = pd.DatetimeIndex(truth.contacted_at).tz_localize("UTC")
@@ -121,7 +127,8 @@ def _fields(market: Market, random: np.random.Generator) -> pd.DataFrame:
             "known_at": created,
         }
     )
-    talked = truth.converted & (random.uniform(size=leads) < 0.6) | (random.uniform(size=leads) < 0.01)
+    won = random.permutation(truth.converted) if quiet else truth.converted
+    talked = won & (random.uniform(size=leads) < 0.6) | (random.uniform(size=leads) < 0.01)
     after = contacted[talked] + pd.Timedelta(days=2)
     filled = first[talked].assign(personal_aum_m=aum[talked], changed_at=after, known_at=after)
     return pd.concat([first, filled], ignore_index=True)

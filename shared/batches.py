@@ -1,5 +1,6 @@
 """What is kept about the nightly batches: how they were planned, how far they are, and whether scores have moved."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from shared import sql
 from shared.asof.vector import Matrix
-from shared.metrics.stability import Stability, stability
+from shared.metrics.stability import stability
 from shared.model import calibrate
 from shared.model.artifact import Artifact
 from shared.ports import Warehouse
@@ -26,6 +27,10 @@ class BatchRun:
     open: int
     to_score: int
     pages: int
+
+    def told(self) -> dict[str, object]:
+        """What Scheduler is answered."""
+        return {"run_id": self.run_id, "open": self.open, "to_score": self.to_score, "pages": self.pages}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,36 @@ class ScoreDrift:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchSummary(BatchRun):
+    """A run as planned, as done, and whether scores had moved. `reasons` is one JSON a line; no drift before the run is over."""
+
+    pages_done: int
+    scored: int
+    not_scored: int
+    reasons: str
+    seconds: float
+    last_page_at: datetime | None
+    drift_n: int | None
+    psi: float | None
+    critical: float | None
+    beyond_chance: bool | None
+    mean_probability: float | None
+
+    @property
+    def is_over(self) -> bool:
+        return self.pages_done >= self.pages
+
+    @property
+    def refused(self) -> dict[str, list[str]]:
+        """Error code to the lead ids it kept from a score."""
+        found: dict[str, list[str]] = {}
+        for line in filter(None, self.reasons.split("\n")):
+            for code, leads in json.loads(line).items():
+                found.setdefault(code, []).extend(leads)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """A planned run and how many of its pages are done."""
 
@@ -82,23 +117,31 @@ class Batches:
         found = self._warehouse.query(sql.load("batch_progress"), run_id=run_id).into(Progress)
         return found[0] if found else None
 
+    def latest(self) -> list[BatchSummary]:
+        """The last thirty runs, latest first."""
+        return self._warehouse.query(sql.load("batch_runs")).into(BatchSummary)
+
+    def tenths(self, run_id: str, champion: str) -> tuple[Matrix, Matrix]:
+        """The run's scores by tenth of the champion's reference [10], and the sums of their probabilities [10]."""
+        counts, probabilities = np.zeros(TENTHS), np.zeros(TENTHS)
+        for row in self._warehouse.query(sql.load("batch_tenths"), run_id=run_id, model_version=champion).values:
+            tenth, n, probability = row
+            counts[tenth], probabilities[tenth] = n, probability  # type: ignore[call-overload]
+        return counts, probabilities
+
     def measure_drift(self, run_id: str, champion: Artifact, at: datetime) -> ScoreDrift | None:
         """Write down how far the run's scores lie from the champion's reference; None if this champion scored nothing in it."""
-        tenths = self._warehouse.query(sql.load("batch_tenths"), run_id=run_id, model_version=champion.version)
-        counts, probability = np.zeros(TENTHS), 0.0
-        for row in tenths:
-            counts[int(str(row["tenth"]))] = int(str(row["n"]))
-            probability += float(str(row["probability"]))
+        counts, probabilities = self.tenths(run_id, champion.version)
         if not counts.any():
             return None
-        moved = _moved(champion, counts)
+        moved = stability(reference_tenths(champion), counts, champion.manifest.training.rows)
         n = int(counts.sum())
-        drift = ScoreDrift(run_id, at, champion.version, n, moved.psi, moved.critical, moved.beyond_chance, probability / n)
+        drift = ScoreDrift(run_id, at, champion.version, n, moved.psi, moved.critical, moved.beyond_chance, float(probabilities.sum()) / n)
         self._warehouse.append("monitoring.score_drift", [drift])
         return drift
 
 
-def _moved(champion: Artifact, counts: Matrix) -> Stability:
+def reference_tenths(champion: Artifact) -> Matrix:
+    """How the reference itself falls into its tenths [10]; where margins tie, not evenly."""
     own = calibrate.percentile(champion.reference, champion.reference)
-    reference = np.bincount(np.minimum(own // TENTHS, TENTHS - 1).astype(int), minlength=TENTHS).astype(np.float64)
-    return stability(reference, counts, champion.manifest.training.rows)
+    return np.bincount(np.minimum(own // TENTHS, TENTHS - 1).astype(int), minlength=TENTHS).astype(np.float64)

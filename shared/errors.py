@@ -116,5 +116,9 @@ class LeakFound(DataError):
     """A feature knows what was not yet known; training stops before it begins."""
 
 
+class NotProven(Refused):
+    """A model may not be promoted on the evidence at hand."""
+
+
 class ConfigError(Refused):
     """A setting is missing or not usable."""

@@ -17,6 +17,7 @@ from shared.model.artifact import Artifact
 from shared.model.registry import Registry
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["COLUMNS"] = "300"  # tables of the command line are read whole
 # Hypothesis keeps modules alive to the very end, of which DuckDB's binding complains at length once all is over.
 atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
 

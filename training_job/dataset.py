@@ -82,17 +82,21 @@ def load_dataset(warehouse: BulkWarehouse, contract: Contract, known_by: datetim
     rows = kept.select(["lead_id"]).to_pandas().merge(labelled, on="lead_id", validate="one_to_one")
     order = np.lexsort((rows["lead_id"], rows["contacted_at"]))
     _refuse_empty(kept, schema)
-    columns = {column.name: _values(kept, column.name, bool(column.levels)) for column in schema.columns}
     return Dataset(
         lead_ids=rows["lead_id"].iloc[order].tolist(),
         contacted_at=instants(rows["contacted_at"])[order],
-        matrix=schema.encode(columns)[order],
+        matrix=encoded(kept, schema)[order],
         outcome=(rows["status"] == POSITIVE).to_numpy(np.float64)[order],
         schema=schema,
         statuses=dict(Counter(labelled["status"])),
         unmatched=int((~matched).sum()),
         persons=tuple(None if pd.isna(crd) else int(crd) for crd in rows["crd"].iloc[order]),
     )
+
+
+def encoded(vectors: pa.Table, schema: Schema) -> Matrix:
+    """The rows of a vector query as the matrix a model reads, in their order."""
+    return schema.encode({column.name: _values(vectors, column.name, bool(column.levels)) for column in schema.columns})
 
 
 def _refuse_empty(vectors: pa.Table, schema: Schema) -> None:
@@ -123,6 +127,8 @@ def check_columns(warehouse: BulkWarehouse, contract: Contract) -> None:
     wanted = [
         (lead.table, c, "lead") for c in (lead.key, lead.crd, lead.contacted_at, lead.known_at, lead.outcome.column, lead.outcome.event_at)
     ]
+    if entries := lead.entries:
+        wanted += [(entries.table, c, "lead.entries") for c in (entries.key, entries.stage, entries.entered_at, entries.known_at)]
     for name, source in used_sources(contract, contract.computed).items():
         clocks = (source.key or lead.key, source.known_at, source.event_time, *source.grain)
         wanted += [(source.table or lead.table, column, f"source {name}") for column in clocks]

@@ -5,101 +5,142 @@ features missing for old leads. financials_current: money as known when the data
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.asof.compile import fitted_params, statistic_params, vectors_sql
 from shared.asof.contract import Contract, Feature
+from shared.asof.labels import NEGATIVE, POSITIVE, labels, mature_asks_sql
 from shared.asof.vector import Matrix
 from shared.errors import DataError
 from shared.metrics.intervals import Estimate, bootstrap
 from shared.metrics.ranking import Ranked, auc_pr, lift_at
 from shared.metrics.summary import week_of
-from shared.ports import BulkWarehouse
-from training_job.audit.evidence import Evidence, gather
+from shared.ports import BulkWarehouse, Query
+from training_job.dataset import Dataset, encoded, load_dataset
 from training_job.families import fit_xgboost
 from training_job.imbalance import none as plain
 from training_job.policy import TrainingPolicy
+from training_job.statistics import fit_statistics
+from training_job.value_drift import ValueDrift, value_drift
 
 Say = Callable[[str], None]
 
 TRAIN_SHARE = 0.7
 OLD_DAYS = 180
-MONEY = frozenset({"$", "$m"})
 MIN_POSITIVES = 20
 FREE_CHILD_WEIGHT = 5
 """Light enough for a model to pick up what a few hundred rows hold, which is what this is about."""
+MEASURES: Mapping[str, Callable[[Ranked, Matrix | None], float]] = {
+    "auc_pr": auc_pr,
+    "lift_at_10": lambda ranked, weight: lift_at(ranked, 0.1, weight),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """offline: what the policy's own evaluation reports. realised: the same model on the same later leads, served.
 
-    lie: offline less realised, on the same rows; its interval is of the difference.
+    lie: offline less realised, on the same rows. against_as_of: realised less what the as_of policy realises there. The
+    intervals of both are of the difference. as_of asks the same question twice, so its lie is 0 by construction.
     """
 
     policy: str
     offline: Mapping[str, Estimate]
     realised: Mapping[str, Estimate]
     lie: Mapping[str, Estimate]
+    against_as_of: Mapping[str, Estimate]
 
     @property
     def words(self) -> str:
         lie = self.lie["auc_pr"]
         if lie.low > 0:
-            return f"promises too much: AUC-PR {lie.value:+.3f} [{lie.low:+.3f}, {lie.high:+.3f}] that production does not see"
+            return f"promises too much: AUC-PR {_signed(lie)} that production does not see"
         if lie.high < 0:
-            return f"promises too little: AUC-PR {lie.value:+.3f} [{lie.low:+.3f}, {lie.high:+.3f}]"
+            return f"promises too little: AUC-PR {_signed(lie)}"
         return "keeps its promise, as far as these leads can tell"
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """changed: per feature, the share of later leads whose value at contact is not the value of today."""
+    """Leads contacted until `split` train, with the label window as a gap; those from then on judge."""
 
+    split: datetime
     trained_on: int
     judged_on: int
     positives: int
     verdicts: tuple[Verdict, ...]
-    changed: Mapping[str, float]
+    drift: tuple[ValueDrift, ...]
 
 
 def compare_policies(warehouse: BulkWarehouse, contract: Contract, known_by: datetime, policy: TrainingPolicy, say: Say) -> Comparison:
-    """Train the same model on the same rows under each policy; score the same later leads. DataError with too few positives."""
-    evidence = gather(warehouse, contract, known_by, say)
-    train, later = _split(evidence, contract.lead.outcome.window_days + contract.lead.lag_days)
-    before, after = (int(evidence.outcome[side].sum()) for side in (train, later))
+    """Train the same model on the same rows under each policy; score the same later leads. DataError with too few positives.
+
+    Only leads that production would have scored are judged: those whose required sources were found at the contact.
+    """
+    say("labels and statistics")
+    split = _split(warehouse, contract, known_by)
+    contract = fit_statistics(warehouse, contract, split)
+    say("features as known at each contact")
+    rows = load_dataset(warehouse, contract, known_by)
+    say("features as known today")
+    today = _today(warehouse, contract, known_by, rows)
+    gap_days = contract.lead.outcome.window_days + contract.lead.lag_days
+    train, later = rows.split(split, gap_days)
+    _require_positives(train, later)
+    say("drift of each feature")
+    drift = value_drift(rows, today, contract)
+    ranked = {}
+    for name, matrix in _policies(rows, today, contract, known_by):
+        say(f"policy {name}")
+        ranked[name] = _ranked(*replace(rows, matrix=matrix).split(split, gap_days), later, policy)
+    judged = (later.outcome, week_of(later.contacted_at))
+    verdicts = tuple(_verdict(name, own, real, ranked["as_of"][1], judged) for name, (own, real) in ranked.items())
+    return Comparison(split, len(train), len(later), int(later.outcome.sum()), verdicts, drift)
+
+
+def _ranked(train: Dataset, own: Dataset, served: Dataset, policy: TrainingPolicy) -> tuple[Ranked, Ranked]:
+    """The later leads by a model fitted on `train`: with the values the policy's own table has, and with those production had."""
+    free = policy.model_copy(update={"xgboost": {**policy.xgboost, "min_child_weight": FREE_CHILD_WEIGHT}})
+    predictor = fit_xgboost(plain(train.matrix, train.outcome, free.seed), free).predictor
+    return Ranked.of(predictor.margins(own.matrix), own.outcome), Ranked.of(predictor.margins(served.matrix), served.outcome)
+
+
+def _split(warehouse: BulkWarehouse, contract: Contract, known_by: datetime) -> datetime:
+    mature = [row["contacted_at"] for row in warehouse.query(labels(contract), known_by=known_by) if row["status"] in {POSITIVE, NEGATIVE}]
+    contacts = sorted(moment for moment in mature if isinstance(moment, datetime))
+    if not contacts:
+        raise DataError(f"No lead is mature by {known_by:%Y-%m-%d}.", fix="Check the outcome window and the lag in the contract.")
+    return contacts[int(TRAIN_SHARE * len(contacts))].astimezone(UTC)
+
+
+def _today(warehouse: BulkWarehouse, contract: Contract, known_by: datetime, rows: Dataset) -> Matrix:
+    """The same leads asked about at `known_by`, as a table of current values has them [rows, matrix columns]."""
+    asks = f"SELECT lead_id, crd, @known_by AS as_of FROM (\n{mature_asks_sql(contract)}\n)"
+    query = Query(f"today_{contract.name}", vectors_sql(contract, asks), {"known_by": "TIMESTAMP", **statistic_params(contract)})
+    vectors = warehouse.arrow(query, known_by=known_by, **fitted_params(contract))
+    place = {lead_id: index for index, lead_id in enumerate(vectors.column("lead_id").to_pylist())}
+    return encoded(vectors.take([place[lead_id] for lead_id in rows.lead_ids]), rows.schema)
+
+
+def _require_positives(*sides: Dataset) -> None:
+    before, after = (int(side.outcome.sum()) for side in sides)
     if min(before, after) < MIN_POSITIVES:
         raise DataError(
             f"{before} positives before the split and {after} after it are too few to compare policies.",
             fix=f"Each side needs {MIN_POSITIVES}; wait for more leads to mature.",
         )
-    served = _matrix(evidence.then)[later]
-    outcome, period = evidence.outcome[later], week_of(evidence.contacted_at[later])
-    free = policy.model_copy(update={"xgboost": {**policy.xgboost, "min_child_weight": FREE_CHILD_WEIGHT}})
-    verdicts = []
-    for name, matrix in _policies(evidence):
-        say(f"policy {name}")
-        predictor = fit_xgboost(plain(matrix[train], evidence.outcome[train], free.seed), free).predictor
-        offline, realised = predictor.margins(matrix[later]), predictor.margins(served)
-        verdicts.append(_verdict(name, offline, realised, outcome, period))
-    changed = {name: _changed(evidence.then[name][later], evidence.today[name][later]) for name in evidence.then}
-    return Comparison(int(train.sum()), int(later.sum()), int(outcome.sum()), tuple(verdicts), changed)
 
 
-def _split(evidence: Evidence, gap_days: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    start = evidence.contacted_at[int(TRAIN_SHARE * evidence.rows)]
-    return evidence.contacted_at < start - np.timedelta64(timedelta(days=gap_days)), evidence.contacted_at >= start
-
-
-def _policies(e: Evidence) -> Iterator[tuple[str, Matrix]]:
-    then, today = _matrix(e.then), _matrix(e.today)
-    features = {feature.name: feature for feature in e.contract.usable}
-    mutable = np.array([_touches(e.contract, features[name], lambda f: f.kind == "mutable") for name in e.then])
-    money = np.array([_touches(e.contract, features[name], lambda f: f.unit in MONEY) for name in e.then])
-    old = e.age_days > OLD_DAYS
+def _policies(rows: Dataset, today: Matrix, contract: Contract, known_by: datetime) -> Iterator[tuple[str, Matrix]]:
+    then, features = rows.matrix, {feature.name: feature for feature in contract.usable}
+    owners = [features[name] for name in np.array(rows.schema.names)[rows.schema.owner]]
+    mutable = np.array([_touches(contract, feature, lambda f: f.kind == "mutable") for feature in owners])
+    money = np.array([_touches(contract, feature, lambda f: f.is_financial) for feature in owners])
+    old = rows.contacted_at < np.datetime64((known_by - timedelta(days=OLD_DAYS)).replace(tzinfo=None))
     yield "as_of", then
     yield "current", today
     yield "hybrid", np.where(old[:, None] & mutable[None, :], np.nan, then)
@@ -111,24 +152,18 @@ def _touches(contract: Contract, feature: Feature, what: Callable[[Feature], boo
     return any(what(each) for each in contract.closure([feature]))
 
 
-def _matrix(values: Mapping[str, Matrix]) -> Matrix:
-    return np.column_stack(list(values.values()))
+def _verdict(name: str, own: Ranked, real: Ranked, honest: Ranked, judged: tuple[Matrix, NDArray[np.generic]]) -> Verdict:
+    def of(statistic: Callable[[Callable[[Ranked, Matrix | None], float], Matrix | None], float]) -> dict[str, Estimate]:
+        return {measure: bootstrap(lambda w, f=f: statistic(f, w), *judged) for measure, f in MEASURES.items()}  # type: ignore[misc]
 
-
-def _verdict(name: str, offline: Matrix, realised: Matrix, outcome: Matrix, period: NDArray[np.generic]) -> Verdict:
-    own, real = Ranked.of(offline, outcome), Ranked.of(realised, outcome)
-    measures: dict[str, Callable[[Ranked, Matrix | None], float]] = {
-        "auc_pr": auc_pr,
-        "lift_at_10": lambda ranked, weight: lift_at(ranked, 0.1, weight),
-    }
     return Verdict(
-        name,
-        {m: bootstrap(lambda w, f=f: f(own, w), outcome, period) for m, f in measures.items()},  # type: ignore[misc]
-        {m: bootstrap(lambda w, f=f: f(real, w), outcome, period) for m, f in measures.items()},  # type: ignore[misc]
-        {m: bootstrap(lambda w, f=f: f(own, w) - f(real, w), outcome, period) for m, f in measures.items()},  # type: ignore[misc]
+        policy=name,
+        offline=of(lambda f, w: f(own, w)),
+        realised=of(lambda f, w: f(real, w)),
+        lie=of(lambda f, w: f(own, w) - f(real, w)),
+        against_as_of=of(lambda f, w: f(real, w) - f(honest, w)),
     )
 
 
-def _changed(then: Matrix, today: Matrix) -> float:
-    same = (np.isnan(then) & np.isnan(today)) | np.isclose(then, today)
-    return float(1 - same.mean())
+def _signed(estimate: Estimate) -> str:
+    return f"{estimate.value:+.3f} [{estimate.low:+.3f}, {estimate.high:+.3f}]"

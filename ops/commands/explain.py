@@ -29,7 +29,8 @@ def explain(
 ) -> None:
     """What was scored and when, from which rows with which clocks, by which model, after which message, and what Salesforce answered."""
     try:
-        story = tell(lead_id(lead), system(world.resolve()))
+        app = system(world.resolve())
+        story = tell(lead_id(lead), app.scoring, app.registry)
     except Terminal as fault:
         raise Refused(fault.what, fix=fault.fix) from fault
     _tell_score(story)

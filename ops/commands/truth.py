@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from ops import audit as auditing
+from ops import words
 from ops.data import opened
 from sandbox.pathologies import PATHOLOGIES, make_pathological_world
 from sandbox.world import held
@@ -27,11 +27,12 @@ def world(
     pathologies: Annotated[str, typer.Option(help=f"all, none, or some of {', '.join(PATHOLOGIES)}.")] = "none",
     leads: Annotated[int, typer.Option(min=3000)] = 30_000,
     contract: Annotated[Path, typer.Option(help="The contract to extend with naive features.")] = ROOT / "contracts" / "advisor.yaml",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Nothing after a contact depends on its outcome: no fields back-filled.")] = False,
 ) -> None:
     """Make a twin of the advisor market in which exactly the named pathologies are planted."""
     named = {"all": list(PATHOLOGIES), "none": []}.get(pathologies, pathologies.split(","))
     with held(out.resolve()):
-        make_pathological_world(out.resolve(), contract, seed, leads, named)
+        make_pathological_world(out.resolve(), contract, seed, leads, named, quiet=quiet)
     console.print(f"The world is in {out}: {len(named)} pathologies planted ({out / 'planted.json'}), contract {out / 'contract.yaml'}.")
     console.print(f"Audit it: ./leadscore audit --data {out}")
 
@@ -53,7 +54,7 @@ def audit(
 
 
 def labels(
-    data: Annotated[Path, typer.Option(help="A world directory, or a CSV of leads.")],
+    data: Annotated[Path, typer.Option("--data", "--world", help="A world directory, or a CSV of leads.")] = Path("build/world"),
     contract: Annotated[Path | None, typer.Option(help="The contract; a world brings its own.")] = None,
     json_out: Annotated[Path, typer.Option("--json", help="Where the figures go.")] = Path("build/labels.json"),
 ) -> None:
@@ -62,18 +63,5 @@ def labels(
         report = label_report(warehouse, world.contract, known_by)
     json_out.parent.mkdir(parents=True, exist_ok=True)
     json_out.write_text(json.dumps(asdict(report), indent=1))
-    table = Table("counts as", "leads", "share")
-    for status, count in sorted(report.statuses.items(), key=lambda item: -item[1]):
-        table.add_row(status.replace("_", " "), f"{count:,}", f"{count / report.contacted:.1%}")
-    table.add_row("[bold]contacted[/]", f"[bold]{report.contacted:,}[/]", "")
-    console.print(table)
-    console.print(f"{report.converted_late:,} converted after the window of {report.window_days} days and count as negative")
-    console.print(f"{report.reopened:,} were contacted anew; the latest contact counts")
-    quantiles = ", ".join(f"{name} {days:.1f}" for name, days in report.lag_days.items())
-    console.print(f"days from contact to outcome: {quantiles}; same day {report.same_day.value:.0%}")
-    windows = Table("window", "outcomes caught", "95 % interval", "n")
-    for days, share in report.captured.items():
-        mark = "  <- declared" if days == report.window_days else ""
-        windows.add_row(f"{days} days{mark}", f"{share.value:.1%}", f"{share.low:.1%} to {share.high:.1%}", f"{share.n:,}")
-    console.print(windows)
+    words.tell_labels(console, report)
     console.print(f"Figures: {json_out}")

@@ -50,8 +50,23 @@ class Outcome(Document):
         return self
 
 
+class Entries(Document):
+    """Where every entry of a lead into a stage is kept: an extract shows only one. `contacted` is the stage that starts the clock."""
+
+    table: TableName
+    key: Name
+    stage: Name
+    contacted: str
+    entered_at: Name
+    known_at: Name
+
+
 class Lead(Document):
-    """The relation of leads. `known_at` orders the extracts of one lead; without it there is one row a lead."""
+    """The relation of leads. `known_at` orders the extracts of one lead; without it there is one row a lead.
+
+    `reopened` says which contact of a lead contacted more than once is its time zero: the latest one, as the CRM field
+    shows it, or the first one ever known, with the first outcome. `entries` tells of contacts between two extracts.
+    """
 
     table: TableName
     key: Name
@@ -60,6 +75,16 @@ class Lead(Document):
     known_at: Name | None = None
     outcome: Outcome
     lag_days: Annotated[int, Field(ge=0)] = 0
+    reopened: Literal["latest", "first"] = "latest"
+    entries: Entries | None = None
+
+    @model_validator(mode="after")
+    def _history(self) -> "Lead":
+        if self.known_at is None and (self.reopened == "first" or self.entries):
+            raise broken_rule("without known_at there is one row a lead, so reopened: first and entries have nothing to go by")
+        if self.reopened == "first" and self.outcome.event_at is None:
+            raise broken_rule("reopened: first needs an outcome with event_at; a value of a column does not say which contact it follows")
+        return self
 
 
 class Waiver(Document):
@@ -149,7 +174,7 @@ class Feature(Document):
     A `helper` is computed for other features to use and never shown to a model; only a helper can be a text.
     `group` or `groups` say which catalogues it belongs to. `range`: a value outside it is missing. `missing`: numbers that mean missing.
     `sentence` says a value in a reason; a bool says `sentence` when true and `otherwise` when not. `note` says what was
-    corrected; `why` says why it may not be used.
+    corrected; `why` says why it may not be used. `financial`: about money or clients, where the unit does not say so.
     """
 
     name: Name
@@ -169,8 +194,13 @@ class Feature(Document):
     sentence: str = ""
     otherwise: str = ""
     note: str = ""
+    financial: bool = False
     pii: bool = False
     helper: bool = False
+
+    @property
+    def is_financial(self) -> bool:
+        return self.financial or self.unit in {"$", "$m"}
 
     @property
     def all_groups(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from shared.asof.compile import instant, literal, table_name
 from shared.asof.contract import Contract
+from shared.asof.declared import Entries
 from shared.ports import Query
 
 POSITIVE = "positive"
@@ -72,17 +73,39 @@ def mature_asks_sql(contract: Contract) -> str:
 
 
 def leads_sql(contract: Contract) -> str:
-    """Each contacted lead once, from the latest extract known by `known_by`, with the instant of its outcome."""
+    """Each contacted lead once, from the latest extract known by `known_by`, with the instants of its contact and outcome.
+
+    A lead contacted more than once counts at its latest or at its first contact, as the contract's lead.reopened says.
+    """
     lead = contract.lead
+    contacted, outcome = instant(f"s.`{lead.contacted_at}`"), _outcome_at(contract)
+    tail = f"FROM {table_name(lead.table)} AS s"
+    if lead.reopened == "first":
+        contacted, outcome = (f"MIN({clock}) OVER (PARTITION BY s.`{lead.key}`)" for clock in (contacted, outcome))
+        if lead.entries:
+            contacted = f"LEAST({contacted}, COALESCE(entries.first_at, {contacted}))"
+            tail += f"\nLEFT JOIN (\n{entries_sql(lead.entries)}\n) AS entries\n  ON entries.lead_id = CAST(s.`{lead.key}` AS STRING)"
     known = f"\n  AND {instant(f's.`{lead.known_at}`')} <= @known_by" if lead.known_at else ""
     latest = f"\nQUALIFY ROW_NUMBER() OVER (PARTITION BY s.`{lead.key}` ORDER BY s.`{lead.known_at}` DESC) = 1"
     return f"""SELECT
   CAST(s.`{lead.key}` AS STRING) AS lead_id,
   {f"CAST(s.`{lead.crd}` AS INT64)" if lead.crd else "CAST(NULL AS INT64)"} AS crd,
-  {instant(f"s.`{lead.contacted_at}`")} AS contacted_at,
-  {_outcome_at(contract)} AS outcome_at
-FROM {table_name(lead.table)} AS s
+  {contacted} AS contacted_at,
+  {outcome} AS outcome_at
+{tail}
 WHERE s.`{lead.contacted_at}` IS NOT NULL{known}{latest if lead.known_at else ""}"""
+
+
+def entries_sql(entries: Entries) -> str:
+    """`lead_id, first_at, times`: per lead its contacts known by `known_by`."""
+    return f"""SELECT
+  CAST(e.`{entries.key}` AS STRING) AS lead_id,
+  MIN({instant(f"e.`{entries.entered_at}`")}) AS first_at,
+  COUNT(DISTINCT e.`{entries.entered_at}`) AS times
+FROM {table_name(entries.table)} AS e
+WHERE e.`{entries.stage}` = {literal(entries.contacted)}
+  AND {instant(f"e.`{entries.known_at}`")} <= @known_by
+GROUP BY e.`{entries.key}`"""
 
 
 def _outcome_at(contract: Contract) -> str:

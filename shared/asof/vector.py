@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from shared.asof.contract import Contract
 from shared.errors import SchemaMismatch, UnknownCategory
+from shared.matrix import Matrix as Matrix  # noqa: PLC0414 - said here to all who encode
 from shared.score import Value
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +66,7 @@ class Schema:
 
         Raises SchemaMismatch when a feature has no column, UnknownCategory for a level the schema does not list.
         """
-        absent = [name for name in self.names if name not in table]
-        if absent:
-            raise SchemaMismatch(
-                f"The vector lacks {', '.join(absent)}; the model was trained on {len(self.columns)} features.",
-                fix="Score with the contract the model was trained on.",
-            )
+        self._refuse_if_absent(table)
         numbers, places = self._numbers
         matrix = np.empty((len(table[self.names[0]]), sum(self._widths)))
         matrix[:, places] = np.array([table[name] for name in numbers], np.float64).T
@@ -81,17 +75,32 @@ class Schema:
                 matrix[:, start : start + column.width] = _indicators(column, table[column.name])
         return matrix
 
+    def encode_rows(self, vectors: Sequence[Mapping[str, Value]]) -> Matrix:
+        """The same of rows by name, without a detour over columns where all are numbers."""
+        for vector in vectors:
+            self._refuse_if_absent(vector)
+        rows = [tuple(map(vector.__getitem__, self.names)) for vector in vectors]
+        if len(self._numbers[0]) == len(self.names):
+            return np.array(rows, np.float64)
+        return self.encode(dict(zip(self.names, zip(*rows, strict=True), strict=True)))
+
+    def _refuse_if_absent(self, named: Mapping[str, object]) -> None:
+        if not self._name_set <= named.keys():
+            absent = [name for name in self.names if name not in named]
+            raise SchemaMismatch(
+                f"The vector lacks {', '.join(absent)}; the model was trained on {len(self.columns)} features.",
+                fix="Score with the contract the model was trained on.",
+            )
+
+    @cached_property
+    def _name_set(self) -> frozenset[str]:
+        return frozenset(self.names)
+
     @cached_property
     def _numbers(self) -> tuple[list[str], list[int]]:
         """The features that are numbers, which are encoded at one stroke, and the matrix columns they go to."""
         found = [(c.name, start) for c, start in zip(self.columns, self.starts.tolist(), strict=True) if not c.levels]
         return [name for name, _ in found], [start for _, start in found]
-
-
-def as_table(vectors: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
-    """Rows to columns; every vector has the names of the first."""
-    names = vectors[0].keys() if vectors else ()
-    return {name: [vector[name] for vector in vectors] for name in names}
 
 
 def _indicators(column: Column, values: Sequence[Value]) -> Matrix:

@@ -38,6 +38,9 @@ class Predictor(Protocol):
 
     def margins(self, matrix: Matrix) -> Matrix: ...
     def contributions(self, matrix: Matrix) -> Matrix: ...
+    def explained(self, matrix: Matrix) -> tuple[Matrix, Matrix]:
+        """Both at once, the margins to the last bit those of `margins`."""
+        ...
 
 
 class FeatureSpec(Document):

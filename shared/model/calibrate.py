@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 
 REFERENCE_SIZE = 1001
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from shared.model.arrays import expect, require
 
 
@@ -42,7 +42,11 @@ class Linear:
         return float(self.intercept)
 
     def margins(self, matrix: Matrix) -> Matrix:
-        return np.asarray(self.expected + self.contributions(matrix).sum(axis=1))
+        return self.explained(matrix)[0]
+
+    def explained(self, matrix: Matrix) -> tuple[Matrix, Matrix]:
+        shares = self.contributions(matrix)
+        return np.asarray(self.expected + shares.sum(axis=1)), shares
 
     def contributions(self, matrix: Matrix) -> Matrix:
         missing = np.isnan(matrix)

@@ -3,27 +3,19 @@
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import get_args
 
-from shared.clock import isoformat
+from shared.clock import isoformat, parse_instant
 from shared.errors import CorruptArtifact, LeadscoreError, NoChampion, ObjectMissing, PreconditionFailed
 from shared.log import log
 from shared.model.arrays import reading
 from shared.model.artifact import MANIFEST, Artifact, needed, read_manifest, unpack, version_of
+from shared.model.pointer import Pointer, Step
+from shared.model.ruling import Ruling
 from shared.ports import Clock, Objects
 from shared.score import Role
-
-
-@dataclass(frozen=True, slots=True)
-class Pointer:
-    """Which version plays a role, who said so and why."""
-
-    version: str
-    moved_at: str
-    moved_by: str
-    reason: str
-    generation: int = 0
 
 
 class Registry:
@@ -74,18 +66,57 @@ class Registry:
 
     def point(self, role: Role, version: str, *, by: str, reason: str, at: datetime) -> Pointer:
         """Give `role` to `version`. PreconditionFailed when somebody else moved the pointer meanwhile."""
-        if version not in self.versions():
-            raise ObjectMissing(f"The registry has no version {version}.", fix="List them with ./leadscore models list.")
-        before = self.pointer(role)
-        said = {"version": version, "moved_at": isoformat(at), "moved_by": by, "reason": reason}
-        data = json.dumps(said, indent=1).encode()
-        generation = self._objects.write(f"registry/{role}.json", data, if_generation=before.generation if before else 0)
-        line = json.dumps({**said, "role": role, "from": before.version if before else None}).encode()
-        self._objects.write(f"registry/history/{isoformat(at)}-{role}-{generation}.json", line)
-        return Pointer(**said, generation=generation)
+        return self.move(role, Pointer(version, isoformat(at), by, reason), self.pointer(role))
 
-    def history(self) -> list[dict[str, str | None]]:
-        return [json.loads(self._objects.read(name).data) for name in sorted(self._objects.names("registry/history/"))]
+    def move(self, role: Role, to: Pointer, seen: Pointer | None) -> Pointer:
+        """Replace the pointer that was `seen`. PreconditionFailed names who moved it meanwhile."""
+        if to.version not in self.versions():
+            raise ObjectMissing(f"The registry has no version {to.version}.", fix="List them with ./leadscore models list.")
+        to = replace(to, previous=seen.version if seen else None)
+        try:
+            generation = self._objects.write(f"registry/{role}.json", to.to_bytes(), if_generation=seen.generation if seen else 0)
+        except PreconditionFailed as fault:
+            raise self._outrun(role, to, fault) from fault
+        step = Step(role, replace(to, generation=generation))
+        self._objects.write(step.name, step.to_bytes())
+        return step.pointer
+
+    def history(self) -> list[Step]:
+        """Every move, oldest first. A pointer whose line was not written, because its mover was killed, tells its own."""
+        steps = {name: Step.read(name, self._objects.read(name).data) for name in self._objects.names("registry/history/")}
+        for role in get_args(Role):
+            now = self.pointer(role)
+            if now is not None:
+                step = Step(role, now)
+                steps.setdefault(step.name, step)
+        return sorted(steps.values(), key=lambda step: step.order)
+
+    def record_verdict(self, version: str, verdict: bytes, *, at: datetime) -> None:
+        """Keep what the gate said of a version at an instant; it never changes, a later judgement is another one."""
+        name = f"{_verdicts(version)}{isoformat(at)}.json"
+        try:
+            self._objects.write(name, verdict, if_generation=0)
+        except PreconditionFailed:
+            if self._objects.read(name).data != verdict:
+                raise
+
+    def verdict(self, version: str) -> Ruling | None:
+        """The latest verdict on a version."""
+        folder = _verdicts(version)
+        names = self._objects.names(folder)
+        latest = max(names, key=lambda name: parse_instant(name[len(folder) :].removesuffix(".json")), default=None)
+        return Ruling.model_validate_json(self._objects.read(latest).data) if latest else None
+
+    def _outrun(self, role: Role, to: Pointer, fault: PreconditionFailed) -> PreconditionFailed:
+        now = self.pointer(role)
+        who = f"{now.moved_by} made {now.version} the {role} at {now.moved_at} ({now.reason})" if now else fault.what
+        return PreconditionFailed(
+            f"{to.version} did not become the {role}: meanwhile {who}.", fix="Look at ./leadscore models history, then decide again."
+        )
+
+
+def _verdicts(version: str) -> str:
+    return f"registry/verdicts/{version}/"
 
 
 class ChampionCache:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.asof.contract import Feature
-from shared.asof.vector import Matrix, as_table
+from shared.asof.vector import Matrix
 from shared.model import calibrate
 from shared.model.artifact import Artifact
 from shared.policies import Band
@@ -19,11 +19,10 @@ def judge(artifact: Artifact, vectors: Sequence[Mapping[str, Value]]) -> list[Ju
     """One judgement per vector, in order. Raises SchemaMismatch and UnknownCategory."""
     if not vectors:
         return []
-    matrix = artifact.schema.encode(as_table(vectors))
-    said = estimate(artifact, matrix)
+    margin, shares = artifact.predictor.explained(artifact.schema.encode_rows(vectors))
+    said = _estimates(artifact, margin)
     numbers = (column.tolist() for column in (said.margin, said.probability, said.percentile))
-    shares = feature_contributions(artifact, matrix)
-    return [_judgement(artifact, *each) for each in zip(*numbers, shares, vectors, strict=True)]
+    return [_judgement(artifact, *each) for each in zip(*numbers, _by_feature(artifact, shares), vectors, strict=True)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +36,20 @@ class Estimates:
 
 def estimate(artifact: Artifact, matrix: Matrix) -> Estimates:
     """For very many rows, of whom few will be shown: no reasons."""
-    margin = artifact.predictor.margins(matrix)
-    return Estimates(margin, calibrate.probability(margin, artifact.knots), calibrate.percentile(margin, artifact.reference))
+    return _estimates(artifact, artifact.predictor.margins(matrix))
 
 
 def feature_contributions(artifact: Artifact, matrix: Matrix) -> Matrix:
     """Contributions [rows, features]: those of a category's columns add up to the category's."""
-    return np.asarray(np.add.reduceat(artifact.predictor.contributions(matrix), artifact.schema.starts, axis=1))
+    return _by_feature(artifact, artifact.predictor.contributions(matrix))
+
+
+def _by_feature(artifact: Artifact, shares: Matrix) -> Matrix:
+    return np.asarray(np.add.reduceat(shares, artifact.schema.starts, axis=1))
+
+
+def _estimates(artifact: Artifact, margin: Matrix) -> Estimates:
+    return Estimates(margin, calibrate.probability(margin, artifact.knots), calibrate.percentile(margin, artifact.reference))
 
 
 def _judgement(

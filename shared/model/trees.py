@@ -17,7 +17,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from shared.model.arrays import expect, require
 
 Floats = NDArray[np.float32]
@@ -85,10 +85,14 @@ class Trees:
         require({"every path ends at a leaf": self._ends()})
 
     def _ends(self) -> bool:
-        reached = self.roots
+        reached = np.zeros(len(self.left), np.bool_)
+        reached[self.roots] = True
         for _ in range(int(self.depth)):
-            reached = np.unique(np.concatenate([self.left[reached], self.right[reached]]))
-        return bool(((self.left[reached] == reached) & (self.right[reached] == reached)).all())
+            below = np.concatenate([self.left[reached], self.right[reached]])
+            reached[:] = False
+            reached[below] = True
+        last = np.flatnonzero(reached)
+        return bool(((self.left[last] == last) & (self.right[last] == last)).all())
 
     def fits(self, columns: int) -> bool:
         return max(int(self.feature.max()), int(self.path_feature.max())) < columns
@@ -136,13 +140,20 @@ class Trees:
 
     def contributions(self, matrix: Matrix) -> Matrix:
         """Exact Shapley values [rows, matrix columns]; each row sums to its margin minus `expected`."""
-        return np.array([self._row_contributions(row) for row in _float32(matrix)]).reshape(matrix.shape)
+        return self.explained(matrix)[1]
 
-    def _row_contributions(self, row: Floats) -> Matrix:
+    def explained(self, matrix: Matrix) -> tuple[Matrix, Matrix]:
+        """Margins and contributions at the price of contributions: the leaves a row reaches are those it is inside of throughout."""
+        each = [self._explain(row) for row in _float32(matrix)]
+        margins = np.array([margin for margin, _ in each])
+        return margins, np.array([shares for _, shares in each]).reshape(matrix.shape)
+
+    def _explain(self, row: Floats) -> tuple[float, Matrix]:
         """In place where it can be: arrays of this size, made and dropped by the dozen, cost more than the arithmetic."""
         x = row.take(self.path_feature)
         inside = ~((x < self.path_low) | (x >= self.path_high))
         np.copyto(inside, self.path_missing_ok, where=np.isnan(x))
+        margin = float(self.base_margin + self.leaf_value[inside.all(axis=0)].sum())
         gap = inside - self.path_ratio
         share, factor = np.zeros_like(gap), np.empty_like(gap)
         for node, weight in _quadrature(len(gap)):
@@ -152,7 +163,7 @@ class Trees:
             share += factor
         share *= gap
         share *= self.leaf_value
-        return np.bincount(self.path_feature.ravel(), share.ravel(), minlength=len(row)).astype(np.float64)
+        return margin, np.asarray(np.bincount(self.path_feature.ravel(), share.ravel(), minlength=len(row)), np.float64)
 
 
 def _float32(matrix: Matrix) -> Floats:

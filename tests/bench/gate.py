@@ -1,6 +1,6 @@
 """How often a gate promotes: equal models, and a truly better one, by `higher wins` and by ours.
 
-python -m tests.bench.gate [--equal 1000] [--better 100] [--workers 4]
+python -m tests.bench.gate [--equal 1000] [--better 60] [--workers 4]
 """
 
 import argparse
@@ -67,7 +67,7 @@ def row(pair: Pair, runs: Sequence[Run]) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--equal", type=int, default=1000)
-    parser.add_argument("--better", type=int, default=100)
+    parser.add_argument("--better", type=int, default=60)
     parser.add_argument("--workers", type=int, default=4)
     asked = parser.parse_args()
     console, started = Console(width=190), time.perf_counter()

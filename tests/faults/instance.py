@@ -10,20 +10,19 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from flask import Flask, request
 
 from functions import main, wiring
-from functions.wiring import Outside, assemble
 from shared import config, policies
 from shared.adapters.directory import DirectoryObjects
 from shared.adapters.duckdb import DuckDBWarehouse
 from shared.adapters.pubsub import RestTopic
 from shared.adapters.salesforce import SalesforceCrm
 from shared.clock import SystemClock
-from tests.fakes import FakeVerifier
+from tests.faults.parts import Parts, TrustingApp
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +94,8 @@ def serve() -> None:
         RestTopic(settings.bus_url, settings.project),
         SalesforceCrm(settings.salesforce, policies.salesforce(settings.policies)),
     )
-    app = assemble(settings, Outside(*(Mortal(part, step) for part in parts)))
-    trusting = replace(app, delivery=replace(app.delivery, verifier=FakeVerifier()))
-    setattr(wiring, "app", lambda: trusting)  # noqa: B010 - the real entry points, on these parts
+    app = TrustingApp(settings, Parts(*(Mortal(part, step) for part in parts)))
+    setattr(wiring, "app", lambda: app)  # noqa: B010 - the real entry points, on these parts
     flask = Flask("functions")
     print("ready", flush=True)  # noqa: T201 - the pipe to the suite
     for line in sys.stdin:

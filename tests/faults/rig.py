@@ -16,7 +16,7 @@ from flask import Flask, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from functions import main, wiring
-from functions.wiring import App, Outside, assemble
+from functions.wiring import App
 from ops.dead_letters import Filter, replay
 from sandbox import keys
 from sandbox.cloud import functions_environment
@@ -31,9 +31,9 @@ from shared.adapters.salesforce import SalesforceCrm
 from shared.clock import SteppedClock, isoformat
 from shared.config import ROOT, Settings
 from shared.lead import StageChange
-from tests.fakes import FakeVerifier
 from tests.faults.bus import VirtualBus
 from tests.faults.flaky import Chance, FlakyObjects, FlakyWarehouse, SkewedClock
+from tests.faults.parts import Parts, TrustingApp
 
 Call = Callable[[str, bytes, Mapping[str, str], str], int]
 """Function, body, headers and path to status."""
@@ -187,11 +187,11 @@ def rig(trained: World, folder: Path, leads: int, *, seed: int = 0, idle_seconds
     with _salesforce(world, declared) as (org, url), ExitStack() as stack:
         environment = functions_environment(world.path, url, "http://bus.invalid", SECRET)
         settings = config.load({**environment, "LEADSCORE_POLICIES": str(declared), "LEADSCORE_CHAMPION_TTL_SECONDS": "0"})
-        apps = []
+        apps: list[App] = []
         for skew in skews:
             crm = SalesforceCrm(settings.salesforce, policies.salesforce(declared))
             stack.callback(crm.close)
-            apps.append(_trusting(assemble(settings, Outside(skew, warehouse, objects, bus, crm))))
+            apps.append(TrustingApp(settings, Parts(skew, warehouse, objects, bus, crm)))
         stack.callback(duckdb.close)
         chosen, changes = random.Random(seed), _changes(events(world, duckdb), leads)  # noqa: S311 - reproducible faults
         stack.callback(setattr, wiring, "app", wiring.app)
@@ -233,10 +233,6 @@ def _salesforce(world: World, declared: Path) -> Iterator[tuple[Org, str]]:
 class Quiet(WSGIRequestHandler):
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002 - werkzeug's own name
         """Say nothing: thousands of calls are made on purpose."""
-
-
-def _trusting(app: App) -> App:
-    return replace(app, delivery=replace(app.delivery, verifier=FakeVerifier()))
 
 
 def _impatient(folder: Path) -> Path:

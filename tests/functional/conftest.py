@@ -76,7 +76,7 @@ def house(trained: Trained, tmp_path: Path) -> Iterator[House]:
     crm = FakeCrm(records, dict.fromkeys(salesforce_policy.fields.model_dump().values(), 255))
     ledger = Ledger(warehouse)
     champions = ChampionCache(Registry(DirectoryObjects(world.objects)), clock, timedelta(seconds=30))
-    scoring = Scoring(clock, warehouse, ledger, champions, topic, crm, scoring_policy, Batches(warehouse))
+    scoring = Scoring(clock, warehouse, ledger, champions, topic, lambda: crm, scoring_policy, Batches(warehouse))
     yield House(world, warehouse, clock, topic, crm, scoring, Syncing(clock, ledger, crm, topic, salesforce_policy), changes)
     warehouse.close()
 

@@ -5,23 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from functions.delivery import Delivery
-from functions.receive_stage_change import Ingress
 from functions.score_lead import score_lead
 from functions.sync_scores import sync_scores
-from functions.wiring import App
 from ops.explain import Story, tell
 from shared.adapters.directory import DirectoryObjects
 from shared.errors import UnknownLead
 from shared.model.registry import Registry
-from tests.fakes import FakeVerifier
 from tests.functional.conftest import House, rescore
 
 
 def _story(house: House, lead: str) -> Story:
-    delivery, ingress = Delivery(FakeVerifier(), house.topic, 5), Ingress(house.topic, "s", "Contacted")
-    registry = Registry(DirectoryObjects(house.world.objects))
-    return tell(lead, App(delivery, ingress, house.scoring, house.syncing, house.catching_up(), registry))
+    return tell(lead, house.scoring, Registry(DirectoryObjects(house.world.objects)))
 
 
 def test_the_story_holds_the_score_its_rows_its_model_and_the_answer(house: House) -> None:

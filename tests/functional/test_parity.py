@@ -1,13 +1,17 @@
 """Served vectors asked for again, through the path training reads."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from functions.score_lead import score_lead
+from ops.cli import app
 from shared.adapters.directory import DirectoryObjects
 from shared.adapters.duckdb import DuckDBWarehouse
+from shared.errors import FanOut
 from shared.model.registry import Registry
 from tests.functional.conftest import House
 from training_job.parity import ParityReport, parity
@@ -35,7 +39,7 @@ def test_what_was_served_is_what_training_reads(served: House) -> None:
 
 
 def test_nothing_served_is_nothing_replayed(house: House) -> None:
-    assert replayed(house) == ParityReport(0, ())
+    assert replayed(house) == ParityReport(0, 0, (), ())
 
 
 def test_a_vintage_row_that_changes_afterwards_is_named_with_lead_feature_and_both_values(served: House) -> None:
@@ -67,3 +71,43 @@ def test_a_lead_that_is_gone_is_a_mismatch(served: House, tmp_path: Path) -> Non
     served.warehouse._connection.execute("DELETE FROM crm.lead_snapshots WHERE lead_id = ?", [lead.lead_id])
     (gone,) = replayed(served).mismatches
     assert (gone.lead_id, gone.feature) == (lead.lead_id, "")
+
+
+def test_a_lead_contacted_since_the_newest_extract_waits(served: House) -> None:
+    """Training cannot read it yet, so there is nothing to hold it against; the others are compared."""
+    newest = served.known()[20].stage_entered_at
+    served.warehouse._connection.execute("DELETE FROM crm.lead_snapshots WHERE known_at > ?", [newest])
+    report = replayed(served)
+    assert report.vectors == SCORED
+    assert 0 < report.waiting <= SCORED
+    assert report.mismatches == ()
+
+
+def test_a_log_that_was_changed_by_hand_is_named(served: House) -> None:
+    lead = served.known()[3]
+    served.warehouse._connection.execute(
+        "UPDATE scores.feature_log SET features = replace(features, '\"is_fresh_start\":', '\"is_fresh_start_\":') WHERE lead_id = ?",
+        [lead.lead_id],
+    )
+    report = replayed(served)
+    assert report.altered == (lead.lead_id,)
+    assert not report.holds
+    assert {m.feature: m.served for m in report.mismatches if m.replayed != "absent"} == {"is_fresh_start": "absent"}
+    assert {m.feature for m in report.mismatches if m.replayed == "absent"} == {"is_fresh_start_"}
+
+
+def test_a_vendor_file_delivered_twice_is_said_and_not_picked_from(served: House) -> None:
+    served.warehouse._connection.execute("INSERT INTO vendor.rep_snapshots SELECT * FROM vendor.rep_snapshots WHERE vintage = '2025-07-06'")
+    with pytest.raises(FanOut, match="rep_crd"):
+        replayed(served)
+
+
+def test_the_command_names_lead_feature_and_both_values_and_exits_2(served: House) -> None:
+    lead = served.known()[0]
+    served.warehouse._connection.execute("UPDATE vendor.firm_months SET total_aum_m = total_aum_m + 1000000")
+    served.warehouse.close()
+    out = served.world.path / "parity.json"
+    done = CliRunner().invoke(app, ["parity", "--world", str(served.world.path), "--since", "2025-09-01", "--json", str(out)])
+    assert done.exit_code == 2
+    said = [m for m in json.loads(out.read_text())["mismatches"] if m["lead_id"] == lead.lead_id and m["feature"] == "firm_aum_pit"]
+    assert [round(m["replayed"] - m["served"]) for m in said] == [1_000_000]

@@ -103,6 +103,36 @@ def test_however_often_and_in_whatever_order_events_come_each_is_scored_once(hou
 
 @SLOW
 @given(
+    st.lists(st.tuples(st.integers(0, 3), DAYS, st.none() | DAYS, DAYS), min_size=1, max_size=10),
+    DAYS,
+    st.sampled_from(["latest", "first"]),
+)
+def test_every_known_lead_has_one_label_and_it_is_not_from_the_future(
+    extracts: list[tuple[int, int, int | None, int]], known_day: int, rule: str
+) -> None:
+    """However leads are worked anew: one row a lead, a positive or negative only where its window is over, no outcome ahead of its extract."""
+    contract = Contract.model_validate({**LATE_CONTRACT.model_dump(), "lead": {**LATE_CONTRACT.lead.model_dump(), "reopened": rule}})
+    known_by = START + known_day * DAY
+    rows = [
+        (f"lead{n}", 1, START + c * DAY, START + w * DAY if w is not None else None, START + k * DAY)
+        for n, c, w, k in {(extract[0], extract[3]): extract for extract in extracts}.values()
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        found = _labelled(Path(folder), contract, rows, known_by)
+    known = [row for row in rows if row[4] <= known_by]
+    assert sorted(row["lead_id"] for row in found) == sorted({row[0] for row in known})
+    for row in found:
+        told = [each for each in known if each[0] == row["lead_id"]]
+        assert row["contacted_at"] in {each[2] for each in told}
+        assert row["outcome_at"] in {each[3] for each in told}
+        if row["status"] in {"positive", "negative"}:
+            assert row["contacted_at"] + 12 * DAY <= known_by
+        if row["status"] == "positive":
+            assert row["contacted_at"] <= row["outcome_at"] <= row["contacted_at"] + 10 * DAY
+
+
+@SLOW
+@given(
     st.lists(st.tuples(DAYS, st.none() | DAYS, DAYS), min_size=1, max_size=8),
     st.lists(st.tuples(DAYS, DAYS, st.floats(-5, 5)), max_size=12, unique_by=lambda fact: fact[:2]),
     DAYS,
@@ -125,6 +155,21 @@ def test_labels_and_features_are_never_from_the_future(
 
 
 def _asked(path: Path, leads: list[tuple[Any, ...]], facts: list[tuple[Any, ...]], known_by: datetime) -> tuple[object, object]:
+    warehouse = _holding(path, leads, facts)
+    found = sorted(warehouse.query(labels(LATE_CONTRACT), known_by=known_by).values, key=str)
+    vectors = answer(warehouse, LATE_CONTRACT, [Ask("lead", 1, known_by)])
+    warehouse.close()
+    return found, vectors
+
+
+def _labelled(path: Path, contract: Contract, leads: list[tuple[Any, ...]], known_by: datetime) -> list[dict[str, Any]]:
+    warehouse = _holding(path, leads, [])
+    found = list(warehouse.query(labels(contract), known_by=known_by))
+    warehouse.close()
+    return found
+
+
+def _holding(path: Path, leads: list[tuple[Any, ...]], facts: list[tuple[Any, ...]]) -> DuckDBWarehouse:
     warehouse = DuckDBWarehouse(path / "warehouse.duckdb")
     instant = pa.timestamp("us", "UTC")
     types = {
@@ -139,10 +184,7 @@ def _asked(path: Path, leads: list[tuple[Any, ...]], facts: list[tuple[Any, ...]
     for table, names, rows in (("crm.leads", "id crd contacted won known", leads), ("vendor.facts", "crd happened known value", facts)):
         columns = {name: pa.array([row[i] for row in rows], types[name]) for i, name in enumerate(names.split())}
         warehouse.load_arrow(table, pa.table(columns))
-    found = sorted(warehouse.query(labels(LATE_CONTRACT), known_by=known_by).values, key=str)
-    vectors = answer(warehouse, LATE_CONTRACT, [Ask("lead", 1, known_by)])
-    warehouse.close()
-    return found, vectors
+    return warehouse
 
 
 JSON = st.recursive(

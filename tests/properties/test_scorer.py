@@ -92,6 +92,7 @@ def test_whole_columns_and_single_rows_give_the_same_bytes(forest: list[list[Nod
     by_column = trees._sweep(np.ascontiguousarray(matrix.T, np.float32))
     assert by_column.tobytes() == np.concatenate([trees.margins(row[None]) for row in matrix]).tobytes()
     assert by_column.tobytes() == build(forest[::-1], 0.1).margins(matrix).tobytes()
+    assert by_column.tobytes() == trees.explained(matrix)[0].tobytes()
 
 
 def _refused_or_sound(data: bytes) -> None:

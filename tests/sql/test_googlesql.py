@@ -23,6 +23,7 @@ from shared.adapters.duckdb import googlesql_to_duckdb
 from shared.asof.cardinality import duplicates
 from shared.asof.compile import served
 from shared.asof.contract import load_contract
+from shared.asof.label_report import reopened
 from shared.asof.labels import labels, open_leads, scored_leads
 from shared.asof.prospects import prospects
 from shared.asof.seen import seen
@@ -31,6 +32,7 @@ from shared.sql import FOLDER
 from shared.tables import all_tables
 from tests.conftest import CONTRACTS
 from training_job.dataset import _mature_vectors
+from training_job.parity import replay_query
 
 KINDS = {
     "STRING": TypeKind.TYPE_STRING,
@@ -94,10 +96,15 @@ def _queries() -> Iterator[Query]:
             scored_leads(contract),
             seen(contract),
             _mature_vectors(contract),
+            replay_query(contract),
         )
         yield from (replace(duplicates(contract, source), name=f"duplicates_{name}") for name, source in contract.sources.items())
     advisor = load_contract(CONTRACTS / "advisor.yaml")
     yield from (prospects(advisor), Query("ranked_prospects", RANKED, {"model_version": "STRING", "as_of": "TIMESTAMP"}))
+    first = advisor.model_copy(update={"lead": advisor.lead.model_copy(update={"reopened": "first"})})
+    yield replace(labels(first), name="labels_at_the_first_contact")
+    yield reopened(advisor)
+    yield reopened(advisor.model_copy(update={"lead": advisor.lead.model_copy(update={"entries": None}), "name": "extracts"}))
     for group in advisor.groups:
         yield replace(served(advisor.with_groups([group])), name=f"asof_advisor_{group}")
 

@@ -55,6 +55,20 @@ def test_a_fault_in_a_feature_is_named(tmp_path: Path, line: str, said: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("lead", "said"),
+    [
+        ("reopened: first, outcome: {event_at: won, window_days: 30}", "without known_at there is one row a lead"),
+        ("reopened: first, known_at: k, outcome: {column: y, positive: '1'}", "needs an outcome with event_at"),
+        ("reopened: never, known_at: k, outcome: {event_at: won}", "lead.reopened"),
+        ("entries: {table: e}, known_at: k, outcome: {event_at: won}", "lead.entries.key"),
+    ],
+)
+def test_a_rule_for_leads_worked_anew_that_cannot_be_followed_is_refused(tmp_path: Path, lead: str, said: str) -> None:
+    with pytest.raises(ContractError, match=said):
+        _load(tmp_path, HEAD.replace('outcome: {column: y, positive: "yes"}', lead))
+
+
+@pytest.mark.parametrize(
     ("source", "said"),
     [
         ("{kind: event}", "contract.yaml:4: sources.calls: a source without known_at needs event_time, lag_days, and a waiver"),

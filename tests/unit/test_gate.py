@@ -95,6 +95,7 @@ def test_a_model_that_says_too_little_is_held_in_words_even_if_it_ranks_well(bet
     verdict = _judged(replace(better, sealed=low))
     assert _outcomes(verdict)["mean prediction"] == "failed"
     assert verdict.verdict == "hold"
+    assert "interval holds 0: failed, too low" in verdict.words
 
 
 def test_a_smaller_alpha_asks_for_more(better: Evidence) -> None:

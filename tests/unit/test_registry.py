@@ -58,9 +58,9 @@ def test_who_promoted_what_and_why_stays_in_the_history(files: dict[str, bytes])
     registry = Registry(FakeObjects())
     version = registry.save(files)
     _promote(registry, version)
-    (line,) = registry.history()
-    assert (line["version"], line["moved_by"], line["reason"]) == (version, "a person", "better")
-    assert line["from"] is None
+    (step,) = registry.history()
+    said = step.pointer
+    assert (step.role, said.version, said.moved_by, said.reason, said.previous) == ("champion", version, "a person", "better", None)
 
 
 def test_an_unknown_version_cannot_be_promoted() -> None:

@@ -92,7 +92,8 @@ def _check(bound: Bound, figure: str, value: Estimate) -> Check:
     asked: dict[Outcome, Consequence | Literal["none"]] = {"failed": bound.failed, "undecided": bound.undecided}
     needed = needed_leads(bound, value) if outcome == "undecided" else 0
     name = bound.name if figure == bound.figure else f"{bound.name}: {figure.split('.', 1)[1]}"
-    words = f"{name}: {value.value:.3g} [{value.low:.3g}, {value.high:.3g}], {bound.words}: {outcome}"
+    side = "" if bound.covers is None or outcome != "failed" else ", too low" if value.high < bound.edge else ", too high"
+    words = f"{name}: {value.value:.3g} [{value.low:.3g}, {value.high:.3g}], {bound.words}: {outcome}{side}"
     return Check(name, figure, bound.words, value, outcome, asked.get(outcome, "none"), bound.source, words, needed)
 
 
