@@ -20,9 +20,7 @@ console = Console(soft_wrap=True)
 
 WorldOption = Annotated[Path, typer.Option(help="The world of a running sandbox (make serve); LEADSCORE_BACKEND=gcp for the cloud.")]
 AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Which leads are still scored as of then, such as 2025-10-31T00:00:00Z.")]
-VerifyOption = Annotated[
-    bool, typer.Option("--verify", help="Hold against Salesforce itself, not what it was told: a call per 2,000.")
-]
+VerifyOption = Annotated[bool, typer.Option("--verify", help="Hold against Salesforce itself, not what it was told: a call per 2,000.")]
 DEFAULT_WORLD = Path("build/world")
 
 
