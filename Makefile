@@ -68,6 +68,9 @@ boot: bundle ## Boot every entry point of the bundle alone, in an empty environm
 bench-gate: $(VENV)/.dev ## How often the gate ships equal models, and a better one, beside "higher wins"
 	@$(BIN)/python -m tests.bench.gate
 
+infra: $(VENV)/.dev ## Plan, test and break the infrastructure with real terraform and no cloud
+	@$(BIN)/python -m tests.infra.report
+
 lock: ## Compile requirements/*.in to *.txt with hashes
 	@$(PYTHON) -m venv $(VENV)-lock && $(VENV)-lock/bin/pip install --quiet pip-tools
 	@cd requirements && for set in functions job local dev; do \
@@ -95,4 +98,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@touch $@
 
 
-.PHONY: faults help emulators install demo serve test check bench bench-asof bench-audit bench-parity bench-gate bundle boot lock clean
+.PHONY: faults help emulators install demo serve test check bench bench-asof bench-audit bench-parity bench-gate infra bundle boot lock clean

@@ -59,7 +59,8 @@ def plan_batch(command: BatchCommand, scoring: Scoring) -> BatchRun:
         due, pages = due + len(waiting), pages + 1
     run = BatchRun(run_id, now, as_of, model.version, open_, due, pages)
     scoring.batches.planned(run)
-    log.info("batch_planned", run_id=run_id, model_version=model.version, open=open_, to_score=due, pages=pages)
+    age = (now - model.manifest.training.known_by).days
+    log.info("batch_planned", run_id=run_id, model_version=model.version, open=open_, to_score=due, pages=pages, model_age_days=age)
     finish_if_over(run_id, scoring)
     return run
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
+from pydantic import Field
+
 from shared.config import ROOT
 from shared.documents import Document, load
 
@@ -10,9 +12,33 @@ DECLARED: Path = ROOT / "infra" / "functions.yaml"
 
 
 class Function(Document):
+    """`publishes`, `reads`, `writes`, `models`, `keeps` (one object), `secrets`: all it may touch.
+
+    The rest is size, with Terraform's defaults where None.
+    """
+
     trigger: Literal["http", "topic", "schedule"]
     topic: str = ""
     schedule: str = ""
+    publishes: tuple[str, ...] = ()
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    models: bool = False
+    keeps: str = ""
+    secrets: tuple[str, ...] = ()
+    timeout_seconds: int | None = None
+    memory: str | None = None
+    max_instances: int | None = None
+    concurrency: int | None = None
+
+
+class Job(Document):
+    """A Cloud Run job; `models: write` may register a model."""
+
+    schedule: str
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    models: Literal["read", "write"] = "read"
 
 
 class Retry(Document):
@@ -26,6 +52,7 @@ class Topology(Document):
     schemas: dict[str, str]
     retry: Retry
     functions: dict[str, Function]
+    jobs: dict[str, Job] = Field(default_factory=dict)
 
 
 def topology() -> Topology:

@@ -24,7 +24,7 @@ from tests.faults.verdict import Verdict, baseline, judge
 FUZZED = 1000
 _WIDTH = 150
 IN_PROCESSES = (
-    Scenario(f"SIGKILL at each of {len(ALL_STEPS)} steps", lambda made: killed_at(made, ALL_STEPS), idle_seconds=0),
+    Scenario(f"SIGKILL at each of {len(ALL_STEPS)} steps", lambda made: killed_at(made, ALL_STEPS), told=False, idle_seconds=0),
     Scenario("8 instances at once, each message 1 to 5 times", lambda made: many_at_once(made, 8, 5), idle_seconds=0),
 )
 

@@ -17,10 +17,14 @@ Script = Callable[[Rig], None]
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """`idle_seconds` of 0: other processes use the warehouse too. `by_night`: what counts is what the night leaves behind."""
+    """`told`: every change reached us as an event, so that catching up finds nothing.
+
+    `idle_seconds` of 0: other processes use the warehouse too. `by_night`: what counts is what the night leaves behind.
+    """
 
     name: str
     script: Script
+    told: bool = True
     idle_seconds: float | None = None
     by_night: bool = False
 
@@ -196,7 +200,7 @@ STORES = (
     Scenario("warehouse: 15 % errors, 15 % answers too late", warehouse_trouble),
     Scenario("artefact: 30 % of reads corrupt, 20 % no answer", corrupt_artefacts),
     Scenario("clocks 4 minutes apart", skewed_clocks),
-    Scenario("10 minutes of outage of everything", outage_of_ten_minutes),
+    Scenario("10 minutes of outage of everything", outage_of_ten_minutes, told=False),
 )
 SALESFORCE = (
     Scenario("Salesforce: bursts of 503", _with(unavailable_share=0.35)),

@@ -13,7 +13,7 @@ from tests.faults.verdict import baseline, judge
 
 LEADS = 8
 STEPS = ("after the ledger", "after Salesforce was written", "before the watermark")
-KILLED = Scenario("killed", lambda rig: killed_at(rig, STEPS), idle_seconds=0)
+KILLED = Scenario("killed", lambda rig: killed_at(rig, STEPS), told=False, idle_seconds=0)
 CROWD = Scenario("three at once", lambda rig: many_at_once(rig, 3, 2), idle_seconds=0)
 
 

@@ -46,6 +46,7 @@ def judge(trained: World, folder: Path, leads: int, scenario: Scenario, expected
     with rig(trained, folder, leads, seed=seed, idle_seconds=scenario.idle_seconds) as with_faults:
         scenario.script(with_faults)
         assert with_faults.faults_struck() > 0, f"{scenario.name}: no fault struck"
+        assert not (scenario.told and with_faults.caught_up), f"{scenario.name}: {with_faults.caught_up} were lost on the way"
         state = with_faults.state()
         if scenario.by_night:
             expected, state = expected.as_of(night_of(with_faults)), state.as_of(night_of(with_faults))

@@ -27,6 +27,7 @@ from shared.asof.label_report import reopened
 from shared.asof.labels import labels, open_leads, scored_leads
 from shared.asof.prospects import prospects
 from shared.asof.seen import seen
+from shared.config import ROOT
 from shared.ports import ParamType, Query
 from shared.sql import FOLDER
 from shared.tables import all_tables
@@ -87,6 +88,8 @@ def _options(params: Any = ()) -> AnalyzerOptions:
 
 def _queries() -> Iterator[Query]:
     yield from (sql.load(path.parent.name) for path in sorted(FOLDER.glob("*/query.sql")))
+    for path in sorted((ROOT / "infra").glob("[vr]*s/*.sql")):
+        yield Query(path.stem, path.read_text().replace("<= moment", "<= @moment"), {"moment": "TIMESTAMP"})
     for path in sorted(CONTRACTS.glob("*.yaml")):
         contract = load_contract(path)
         yield from (
