@@ -35,4 +35,4 @@ def prospects(
     console.print(f"[bold]{done.new:,}[/] prospects scored as of {at:%Y-%m-%d %H:%M}Z by {model.version}, {done.before:,} had been before")
     for reason, count in done.refused.most_common():
         console.print(f"  {count:,} not scored: {reason.replace('_', ' ')}")
-    console.print(f"{listed:,} ranked in {out}")
+    console.print(f"{listed:,} ranked in {out}" if listed else "No advisor had a fresh row then; give another --as-of.")
