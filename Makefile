@@ -60,6 +60,9 @@ bench-truth: $(VENV)/.dev ## Does the sealed interval hold the truth? SEEDS=20 m
 bench-audit: $(VENV)/.dev ## Is every planted leak found, and none where there is none?
 	@$(BIN)/python -m tests.bench.audit
 
+faults: $(VENV)/.dev ## Make the sandbox misbehave in every way; the end must be that of a quiet run
+	@$(BIN)/python -m tests.faults
+
 bench-parity: $(VENV)/.dev ## Serve 10,000 leads and ask again for every vector as training asks
 	@$(BIN)/python -m tests.bench.parity
 
@@ -102,4 +105,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.local
 	@touch $@
 
 
-.PHONY: help emulators install demo serve test check bench bench-asof bench-train bench-truth bench-audit bench-parity bench-gate infra bundle boot lock clean
+.PHONY: faults help emulators install demo serve test check bench bench-asof bench-train bench-truth bench-audit bench-parity bench-gate infra bundle boot lock clean

@@ -91,7 +91,7 @@ def _judged(
     page: PageMessage, answers: Sequence[Vector | Terminal], model: Artifact, now: datetime
 ) -> tuple[list[Scored], dict[str, list[str]]]:
     done, refused = [], defaultdict(list)
-    for lead, vector, judged in zip(page.leads, answers, _judge_each(model, answers), strict=True):
+    for lead, vector, judged in zip(page.leads, answers, judge_each(model, answers), strict=True):
         if isinstance(vector, Terminal) or isinstance(judged, Terminal):
             refused[judged.code if isinstance(judged, Terminal) else "unknown"].append(lead.lead_id)
             continue
@@ -100,7 +100,7 @@ def _judged(
     return done, refused
 
 
-def _judge_each(model: Artifact, answers: Sequence[Vector | Terminal]) -> list[Judgement | Terminal]:
+def judge_each(model: Artifact, answers: Sequence[Vector | Terminal]) -> list[Judgement | Terminal]:
     """All at once; only if one of them is at fault, one by one, to find which."""
     vectors = [vector for vector in answers if not isinstance(vector, Terminal)]
     try:

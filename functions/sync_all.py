@@ -1,8 +1,9 @@
 """Every lead at once: what changed is told to Salesforce, and leads that are no longer scored are emptied there."""
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -11,7 +12,7 @@ from functions.sync_scores import Syncing, SyncReport, finished, write
 from shared.asof.contract import Contract
 from shared.asof.labels import ScoredLead, scored_leads
 from shared.clock import isoformat
-from shared.ledger import Status
+from shared.ledger import Standing, Status
 from shared.ports import UpdateResult, Warehouse
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ class Scope:
     contract: Contract
     as_of: datetime
     open_days: int
+    verify: bool = False
 
 
 def sync_all(scope: Scope, syncing: Syncing) -> SyncReport:
@@ -49,14 +51,26 @@ def sync_all(scope: Scope, syncing: Syncing) -> SyncReport:
 
 
 def differences(scope: Scope, syncing: Syncing) -> Iterator[tuple[int, list[Change]]]:
-    """Page by page, how many scored leads it holds, and what Salesforce should be told about some of them. Reads only."""
+    """Page by page, how many scored leads it holds, and what Salesforce should be told about some of them. Reads only.
+
+    With `verify` they are held against Salesforce itself, one call per page, which finds also what somebody else wrote.
+    """
     since = scope.as_of - timedelta(days=scope.open_days)
     leads = scope.warehouse.query(scored_leads(scope.contract), known_by=scope.as_of, since=since).into(ScoredLead)
     left = {lead.lead_id for lead in leads if lead.has_left}
     for page in _pages([lead.lead_id for lead in leads], _STANDINGS_AT_ONCE):
         standings = syncing.ledger.standing(page)
+        if scope.verify:
+            standings = _as_shown(standings, syncing)
         found = (wanted(standing, syncing.fields, has_left=standing.lead_id in left) for standing in standings)
         yield len(standings), [change for change in found if change]
+
+
+def _as_shown(standings: Sequence[Standing], syncing: Syncing) -> list[Standing]:
+    """The standings with what Salesforce holds in place of what it was told; of leads it does not have, what it was told."""
+    leads = syncing.crm.leads([standing.lead_id for standing in standings], list(syncing.fields.names.values()))
+    held = {lead.lead_id: json.dumps(dict(lead.values)) for lead in leads if not lead.is_converted}
+    return [replace(each, last_sent=held[each.lead_id], shown=held[each.lead_id]) if each.lead_id in held else each for each in standings]
 
 
 def _write(changes: list[Change], run_id: str, syncing: Syncing, counts: Counter[Status], put_off: list[UpdateResult]) -> None:

@@ -63,7 +63,7 @@ def wanted(standing: Standing, fields: Fields, *, has_left: bool = False) -> Cha
     the lead is scored anew.
     """
     if has_left:
-        if standing.shown is None:
+        if standing.shown is None or not any(json.loads(standing.shown).values()):
             return None
         values, status = fields.empty, "cleared"
     else:

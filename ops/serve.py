@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from ops.training import promote, registry, train_and_register
 from sandbox.cloud import Cloud, Ports, running
+from sandbox.topology import topology
 from sandbox.world import World, events, held, make_market_world, open_world
 from shared.clock import isoformat
 from shared.config import ROOT
@@ -46,7 +47,7 @@ def _world_with_champion(path: Path, console: Console) -> World:
 
 
 def _tell(console: Console, cloud: Cloud, change: StageChange) -> None:
-    console.print(f"\nfunctions   {cloud.functions}/<receive_stage_change | score_lead | score_batch | score_page | sync_scores>")
+    console.print(f"\nfunctions   {cloud.functions}/<{' | '.join(topology().functions)}>")
     console.print(f"Salesforce  {cloud.salesforce}   look at a lead: {cloud.salesforce}/sandbox/leads/{change.lead_id}")
     console.print(f"bus         {cloud.bus}   what it did: {cloud.bus}/sandbox/stats")
     console.print("\nScore that lead with the envelope Pub/Sub would push; a second time changes nothing:\n")

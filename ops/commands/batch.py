@@ -8,12 +8,13 @@ from rich.console import Console
 from rich.table import Table
 
 from functions.wiring import App
-from ops import charts
+
 from ops.report import page
 from ops.system import system
 from shared.batches import TENTHS, BatchSummary, reference_tenths
 from shared.errors import Refused
 from shared.metrics.intervals import wilson
+from shared.report import charts
 
 app = typer.Typer(no_args_is_help=True, help="The nightly batches.")
 console = Console(soft_wrap=True)

@@ -1,6 +1,6 @@
 """`./leadscore sync`: what Salesforce would be told, telling it, taking it back, and what was done."""
 
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,15 +12,15 @@ from rich.table import Table
 from functions.sync_all import sync_all
 from functions.sync_scores import SyncReport
 from ops import sync
+from ops.commands.instants import instant
 from ops.system import system
-from shared.clock import parse_instant
-from shared.errors import ConfigError
 
 app = typer.Typer(no_args_is_help=True, help="Salesforce as a copy of the ledger: plan, run, revert, status.")
 console = Console(soft_wrap=True)
 
 WorldOption = Annotated[Path, typer.Option(help="The world of a running sandbox (make serve); LEADSCORE_BACKEND=gcp for the cloud.")]
 AsOfOption = Annotated[str | None, typer.Option("--as-of", help="Which leads are still scored as of then, such as 2025-10-31T00:00:00Z.")]
+VerifyOption = Annotated[bool, typer.Option("--verify", help="Hold against Salesforce itself, not what it was told: a call per 2,000.")]
 DEFAULT_WORLD = Path("build/world")
 
 
@@ -28,12 +28,13 @@ DEFAULT_WORLD = Path("build/world")
 def plan(
     world: WorldOption = DEFAULT_WORLD,
     as_of: AsOfOption = None,
+    verify: VerifyOption = False,
     show: Annotated[int, typer.Option(min=0, help="Show so many of the changes.")] = 3,
 ) -> None:
     """Say what a run would change, and what would fail. Reads only."""
     reached = system(world.resolve(), running=True)
     with console.status("Comparing the ledger with what Salesforce was told"):
-        found = sync.plan(reached.scope(_instant(as_of)), reached.syncing, show)
+        found = sync.plan(replace(reached.scope(instant(as_of)), verify=verify), reached.syncing, show)
     failing, skipped = sum(found.would_fail.values()), sum(found.would_skip.values())
     console.print(
         f"[bold]{found.changed:,}[/] changed / [bold]{found.unchanged:,}[/] unchanged / [bold]{failing:,}[/] would fail; "
@@ -47,11 +48,11 @@ def plan(
 
 
 @app.command()
-def run(world: WorldOption = DEFAULT_WORLD, as_of: AsOfOption = None) -> None:
+def run(world: WorldOption = DEFAULT_WORLD, as_of: AsOfOption = None, verify: VerifyOption = False) -> None:
     """Bring Salesforce to the ledger: only what changed, and empty the leads that are no longer scored."""
     reached = system(world.resolve(), running=True)
     with console.status("Writing what changed"):
-        report = sync_all(reached.scope(_instant(as_of)), reached.syncing)
+        report = sync_all(replace(reached.scope(instant(as_of)), verify=verify), reached.syncing)
     _tell(report)
 
 
@@ -89,10 +90,3 @@ def _tell(report: SyncReport) -> None:
         f"[bold]{report.written:,}[/] written, [bold]{report.cleared:,}[/] emptied, [bold]{report.reverted:,}[/] put back, "
         f"{report.unchanged:,} unchanged, {report.skipped:,} skipped, {report.failed:,} failed"
     )
-
-
-def _instant(text: str | None) -> datetime | None:
-    try:
-        return parse_instant(text) if text else None
-    except ValueError:
-        raise ConfigError(f"--as-of is {text!r}, not an instant.", fix="Write it as 2025-10-31T00:00:00Z.") from None

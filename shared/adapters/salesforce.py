@@ -56,8 +56,8 @@ class SalesforceCrm:
     def contacts(self, modified_since: datetime, entered_since: datetime) -> list[CrmContact]:
         entered, crd = self._policy.contacted_at_field, self._policy.crd_field
         soql = (
-            f"SELECT Id, {crd}, {entered}, SystemModstamp FROM Lead WHERE SystemModstamp >= {isoformat(modified_since)}"
-            f" AND {entered} >= {isoformat(entered_since)} ORDER BY SystemModstamp"
+            f"SELECT Id, {crd}, {entered}, SystemModstamp FROM Lead WHERE SystemModstamp >= {_soql(modified_since)}"
+            f" AND {entered} >= {_soql(entered_since)} ORDER BY SystemModstamp"
         )
         records = self._session.call(partial(Salesforce.query_all, query=soql))["records"]
         return [
@@ -99,6 +99,11 @@ class SalesforceCrm:
 
 def _pages(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def _soql(moment: datetime) -> str:
+    """SOQL knows whole seconds; down to the second before, so that nothing is left out."""
+    return isoformat(moment.replace(microsecond=0))
 
 
 def _digits(text: object) -> int | None:

@@ -122,7 +122,10 @@ def _maturity_days(contract: Contract) -> int:
 
 @dataclass(frozen=True, slots=True)
 class OpenLead:
-    """A contacted lead without an outcome, and as of when this model version last scored it (None: never)."""
+    """A contacted lead without an outcome, and as of when it was scored last (None: never, or by another model since).
+
+    After a rollback the model at hand may have scored a lead before, yet what the lead shows is its successor's.
+    """
 
     lead_id: str
     crd: int | None
@@ -140,11 +143,11 @@ scored AS (
   SELECT
     lead_id,
     stage_entered_at,
-    MAX(as_of) AS as_of
+    model_version,
+    as_of
   FROM `scores.ledger`
-  WHERE model_version = @model_version
-    AND role = 'champion'
-  GROUP BY lead_id, stage_entered_at
+  WHERE role = 'champion'
+  QUALIFY ROW_NUMBER() OVER (PARTITION BY lead_id, stage_entered_at ORDER BY as_of DESC, scored_at DESC) = 1
 )
 SELECT
   leads.lead_id,
@@ -155,6 +158,7 @@ FROM leads
 LEFT JOIN scored
   ON scored.lead_id = leads.lead_id
   AND scored.stage_entered_at = leads.contacted_at
+  AND scored.model_version = @model_version
 WHERE leads.contacted_at > @since
   AND leads.contacted_at <= @known_by
   AND (leads.outcome_at IS NULL OR leads.outcome_at > @known_by)

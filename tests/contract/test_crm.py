@@ -262,6 +262,23 @@ def test_a_bulk_job_that_does_not_end_in_time_is_aborted_and_its_records_are_put
     hasty.close()
 
 
+def test_locked_rows_of_a_bulk_job_are_tried_again_in_collections(salesforce: Salesforce) -> None:
+    small = SalesforceCrm(salesforce.settings, POLICY.model_copy(update={"bulk_threshold": 10}))
+    salesforce.org.faults.locked_share = 0.5
+    results = _update(small, _updates(LEADS[:40]))
+    assert salesforce.org.struck["locked_share"] > 10
+    assert sum(result.ok for result in results) > 35
+    assert all(result.retryable for result in results if not result.ok)
+    small.close()
+
+
+def test_a_window_that_begins_within_a_second_holds_the_whole_second(salesforce: Salesforce) -> None:
+    stamp = "2025-09-02T08:00:00.000+0000"
+    salesforce.org.leads[LEADS[0]] |= {POLICY.contacted_at_field: stamp, "SystemModstamp": stamp}
+    within = parse_instant("2025-09-02T08:00:00.123456Z")
+    assert [contact.lead_id for contact in salesforce.crm.contacts(within, within)] == [LEADS[0]]
+
+
 def test_an_empty_text_empties_the_field_also_in_bulk(salesforce: Salesforce) -> None:
     _update(salesforce.crm, [FieldUpdate(lead, {REASONS: "told before"}) for lead in LEADS[:12]])
     small = SalesforceCrm(salesforce.settings, POLICY.model_copy(update={"bulk_threshold": 10}))

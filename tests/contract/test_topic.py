@@ -21,7 +21,7 @@ from sandbox.bus import Bus, Retry, Subscription, create_app
 from shared.adapters.directory import DirectoryDeadLetters
 from shared.adapters.pubsub import PubSubDeadLetters, PubSubTopic, RestTopic
 from shared.errors import TopicUnavailable
-from shared.ports import DeadLetters, Topic
+from shared.ports import DeadLetter, DeadLetters, Topic
 from tests.contract.conftest import PROJECT
 
 RETRY = Retry(min_backoff=0.05, max_backoff=0.2, max_attempts=3)
@@ -160,6 +160,25 @@ def test_what_is_refused_for_good_ends_as_a_dead_letter_that_peeking_leaves_ther
     assert int(letter.attributes["CloudPubSubDeadLetterSourceDeliveryCount"]) >= 3
     time.sleep(0.2)
     assert [again.body for again in wiring.dead_letters.peek(10)] == [b"poison"]
+
+
+def test_letters_that_were_handled_go_and_the_others_stay(wiring: Wiring) -> None:
+    for body in (b"one", b"two", b"three"):
+        wiring.topic.publish("dead-letters", body, {})
+    deadline = time.monotonic() + 30
+    while len(wiring.dead_letters.peek(10)) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    shown: list[bytes] = []
+
+    def handled(letter: DeadLetter) -> bool:
+        shown.append(letter.body)
+        return letter.body != b"two"
+
+    assert wiring.dead_letters.settle(handled) == 2
+    assert sorted(shown) == [b"one", b"three", b"two"]
+    time.sleep(0.2)
+    assert [letter.body for letter in wiring.dead_letters.peek(10)] == [b"two"]
 
 
 def test_a_topic_that_does_not_exist_is_an_error_at_once(wiring: Wiring) -> None:

@@ -13,6 +13,7 @@ from shared.adapters.directory import DirectoryObjects
 from shared.errors import TopicUnavailable
 from shared.model.registry import Registry
 from shared.ports import Query, Rows
+from shared.score import LedgerRow
 from tests.fakes import FakeTopic
 from tests.functional.conftest import House, challenger
 
@@ -157,6 +158,18 @@ def test_what_only_a_challenger_scored_is_scored_at_night(house: House) -> None:
     _extract_knows(house, change.lead_id)
     Registry(DirectoryObjects(house.world.objects)).point("champion", version, by="tests", reason="better", at=house.clock.now())
     house.clock.step(timedelta(minutes=1))
+    plan_batch(BatchCommand(as_of=change.stage_entered_at + timedelta(days=35), stale_after_days=0), house.scoring)
+    assert change.lead_id in [lead.lead_id for page in _pages(house) for lead in page.leads]
+
+
+def test_after_a_rollback_leads_that_show_the_other_model_s_score_are_scored_anew(house: House) -> None:
+    """The model at hand has scored them before, so the ledger holds its score; Salesforce shows the other's."""
+    change = house.known()[0]
+    score_lead(change, house.scoring)
+    _extract_knows(house, change.lead_id)
+    (row,) = [LedgerRow(*row) for row in house.rows("scores.ledger")]  # type: ignore[arg-type]
+    later = replace(row, model_version="rolled-back", as_of=row.as_of + timedelta(days=30), scored_at=row.scored_at + timedelta(days=30))
+    house.scoring.ledger.record([later], [])
     plan_batch(BatchCommand(as_of=change.stage_entered_at + timedelta(days=35), stale_after_days=0), house.scoring)
     assert change.lead_id in [lead.lead_id for page in _pages(house) for lead in page.leads]
 

@@ -1,5 +1,6 @@
 """The sync of everything: plan it, run it, take it back; leads that are no longer scored are emptied."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -117,3 +118,17 @@ def _won(house: House, lead: str) -> None:
         " stage_entered_contacting = COALESCE(stage_entered_contacting, created_at) WHERE lead_id = ?",
         [won, lead],
     )
+
+
+def test_on_request_salesforce_itself_is_looked_at_so_what_others_wrote_is_mended(house: House) -> None:
+    edited, kept, _ = _score(house, 3)
+    sync_all(_scope(house), house.syncing)
+    house.clock.step(timedelta(minutes=1))
+    told = dict(house.crm.records[edited].values)
+    house.crm.records[edited] = replace(house.crm.records[edited], values={**told, BAND: "by hand"})
+    verifying = replace(_scope(house), verify=True)
+    assert plan(_scope(house), house.syncing, 0).changed == 0
+    assert plan(verifying, house.syncing, 0).changed == 1
+    assert sync_all(verifying, house.syncing) == SyncReport(written=1, unchanged=2, skipped=0, failed=0)
+    assert house.crm.records[edited].values == told
+    assert house.crm.records[kept].values[BAND]

@@ -1,9 +1,10 @@
-"""`./leadscore sync` beside a sandbox that is up, as a person uses it."""
+"""`./leadscore sync`, `dlq`, `explain` and `prospects` beside a sandbox that is up, as a person uses them."""
 
 import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 from shared.config import ROOT
 from tests.conftest import Trained
@@ -44,6 +45,45 @@ def test_plan_run_status_and_revert_beside_running_functions(up: Running) -> Non
     assert "2 put back" in leadscore(up, "sync", "revert", run[0])
     assert up.lead(early[1].lead_id)["Lead_Score__c"] is None
     assert "0 changed / 3 unchanged" in leadscore(up, "sync", "plan", *AS_OF)
+
+
+def test_dead_letters_are_listed_told_and_replayed_once_the_cause_is_mended(up: Running) -> None:
+    change = up.fresh.pop()
+    up.cloud.post(f"{up.cloud.salesforce}/sandbox/faults", {"refused_leads": [change.lead_id]})
+    up.contact(change)
+    up.cloud.post(f"{up.cloud.salesforce}/sandbox/faults", {"refused_leads": []})
+    listed = leadscore(up, "dlq", "list", "--reason", "crm_refused")
+    message = next(line for line in listed.splitlines() if change.lead_id in line).split("\u2502")[1].strip()
+    told = leadscore(up, "dlq", "explain", message)
+    assert "a validation rule stands against it" in told
+    assert "A replay publishes 1 to lead-scored." in told
+    assert not up.lead(change.lead_id).get("Lead_Score__c")
+    assert "1 sent once more, 0 kept" in leadscore(up, "dlq", "replay", "--message", message)
+    up.settle()
+    assert up.lead(change.lead_id)["Lead_Score__c"]
+    assert "0 sent once more" in leadscore(up, "dlq", "replay", "--message", message)
+
+
+def test_explain_tells_a_lead_from_question_to_answer(up: Running) -> None:
+    change = up.fresh.pop()
+    up.contact(change)
+    told = leadscore(up, "explain", change.lead_id)
+    for expected in (
+        "the logged vector scored again: the identical bytes",
+        "the same question asked again now: the identical vector",
+        f"asked by  event {change.event_id}",
+        "Salesforce",
+        "written by",
+        "taken",
+        "What the ask could see",
+    ):
+        assert expected in told
+
+
+def test_prospects_are_ranked_beside_running_functions(up: Running, tmp_path: Path) -> None:
+    told = leadscore(up, "prospects", "--as-of", "2025-09-01T00:00:00Z", "--csv", str(tmp_path / "prospects.csv"))
+    assert re.search(r"[\d,]+ prospects scored as of 2025-09-01", told)
+    assert (tmp_path / "prospects.csv").read_text().startswith("rank,crd,score")
 
 
 def test_without_a_running_sandbox_the_command_says_what_to_start(trained: Trained) -> None:
