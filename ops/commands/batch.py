@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.table import Table
 
 from functions.wiring import App
-
 from ops.report import page
 from ops.system import system
 from shared.batches import TENTHS, BatchSummary, reference_tenths
