@@ -42,6 +42,10 @@ def test_real_calls_are_judged_in_time_order_and_under_prediction_is_said(tmp_pa
     assert said["sealed"]["mean_predicted"] < said["sealed"]["actual_rate"]["low"]
     assert any("under-predicts" in reason for reason in said["reasons"])
     assert said["verdict"] != "ship"
+    others = said["random_split"]
+    assert others["random"]["auc_roc"]["value"] == pytest.approx(0.754, abs=0.02)
+    assert others["random"]["lift_at_10"]["value"] == pytest.approx(4.4, abs=0.5)
+    assert others["later"]["auc_roc"]["high"] < others["random"]["auc_roc"]["low"]
     assert "duration" in said["refused_features"]
     clocks = {each["feature"] for each in said["removed_features"] if each["rule"] == "clock" and each["where"] == "model"}
     assert {"euribor3m", "emp_var_rate", "nr_employed"} <= clocks
