@@ -81,7 +81,8 @@ def _reasons(trained: Trained, ruling: Verdict | None) -> list[str]:
         else []
     )
     checks = [check.words for check in ruling.checks if check.consequence == ruling.verdict]
-    return [ruling.words.split(". ")[0] if ruling.needed_leads else ruling.verdict, *sealed_words(trained.sealed), *short, *checks]
+    waits = [ruling.words.split(". ")[0]] if ruling.needed_leads else []
+    return [*waits, *sealed_words(trained.sealed), *short, *checks]
 
 
 def _selection(trained: Trained) -> dict[str, float]:

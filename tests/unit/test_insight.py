@@ -114,6 +114,17 @@ def test_a_group_that_differs_is_found_and_noise_is_not() -> None:
     assert ("strong", "not known") in {(each.cut, each.group) for each in found}
 
 
+def test_a_category_is_grouped_by_its_levels_and_a_yes_or_no_by_its_answers() -> None:
+    rows = calls()
+    answer = replace(rows, matrix=(rows.matrix[:, :1] > 0).astype(float), schema=Schema((Column("answer", "bool", ()),)))
+    kinds = cohorts.cohorts(rows, rows.outcome, [CohortCut(name="kind", feature="kind")])
+    assert [each.group for each in kinds] == ["a", "b", "c"]
+    assert [each.differs for each in kinds][2]
+    answers = cohorts.cohorts(answer, answer.outcome, [CohortCut(name="answer", feature="answer")])
+    assert [each.group for each in answers] == ["no", "yes"]
+    assert answers[0].rate.high < answers[1].rate.low
+
+
 def test_among_many_groups_of_noise_chance_is_not_mistaken_for_difference() -> None:
     mistaken = 0
     for seed in range(20):
