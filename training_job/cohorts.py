@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.asof.contract import Contract
-from shared.asof.vector import Matrix
 from shared.documents import Document, load
+from shared.matrix import Matrix
 from shared.metrics.compare import benjamini_hochberg
 from shared.metrics.intervals import Z95, Estimate, wilson
 from training_job.dataset import Dataset

@@ -124,7 +124,7 @@ def _calibration(found: Calibration) -> dict[str, Any]:
         "method": found.method,
         "skill_on_later_periods": found.skill,
         "refused": found.refused,
-        "segment": found.segment.model_dump() if found.segment else None,
+        "segment": asdict(found.segment) if found.segment else None,
         "segment_gain": found.segment_skill,
         "prior_update": found.prior,
     }
