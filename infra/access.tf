@@ -178,8 +178,8 @@ resource "google_artifact_registry_repository_iam_member" "build_writes" {
   member     = google_service_account.build.member
 }
 
-# The pipeline deploys what runs as these accounts, and proves as the push
-# account that a new revision answers.
+# The pipeline deploys what runs as these accounts, and its canary lets Pub/Sub
+# push to new revisions as the push account.
 resource "google_service_account_iam_member" "deploys_as" {
   for_each = merge(
     { for k, a in google_service_account.functions : "fn/${k}" => a.name },
@@ -191,11 +191,5 @@ resource "google_service_account_iam_member" "deploys_as" {
   )
   service_account_id = each.value
   role               = "roles/iam.serviceAccountUser"
-  member             = local.deploy_account
-}
-
-resource "google_service_account_iam_member" "deploy_probes" {
-  service_account_id = google_service_account.push.name
-  role               = "roles/iam.serviceAccountOpenIdTokenCreator"
   member             = local.deploy_account
 }

@@ -55,7 +55,8 @@ def test_dead_letters_are_looked_for_where_they_wait(plans: dict[str, Plan]) -> 
 
 def test_the_outputs_the_pipeline_reads_are_there(plans: dict[str, Plan]) -> None:
     planned = plans["prod"].raw["planned_values"]["outputs"]["functions"]["value"]
-    assert planned["score_lead"] == {"service": "score-lead", "uri": planned["score_lead"]["uri"]}
+    assert planned["score_lead"] == {"service": "score-lead", "uri": planned["score_lead"]["uri"], "pushed": True}
+    assert {name for name, said in planned.items() if not said["pushed"]} == {"receive_stage_change"}
     assert planned["score_lead"]["uri"].startswith("https://score-lead-")
     assert set(planned) == set(topology().functions)
 
