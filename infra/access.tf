@@ -121,8 +121,9 @@ resource "google_storage_bucket_iam_member" "functions_keep" {
   }
 }
 
-# A job stores new versions and may move the challenger's pointer, nothing
-# else: it can neither replace a model nor promote one.
+# A job stores new versions, may move the challenger's pointer, and writes its
+# runs' files anew when it is tried again. It can neither replace a model nor
+# promote one.
 resource "google_storage_bucket_iam_member" "jobs_read" {
   for_each = local.jobs
   bucket   = google_storage_bucket.models.name
@@ -148,6 +149,21 @@ resource "google_storage_bucket_iam_member" "jobs_point" {
       "resource.name == \"projects/_/buckets/",
       google_storage_bucket.models.name,
       "/objects/registry/challenger.json\"",
+    ])
+  }
+}
+
+resource "google_storage_bucket_iam_member" "jobs_rewrite" {
+  for_each = { for k, j in local.jobs : k => j if j.models == "write" }
+  bucket   = google_storage_bucket.models.name
+  role     = "roles/storage.objectUser"
+  member   = google_service_account.jobs[each.key].member
+  condition {
+    title = "own-runs"
+    expression = join("", [
+      "resource.name.startsWith(\"projects/_/buckets/",
+      google_storage_bucket.models.name,
+      "/objects/runs/\")",
     ])
   }
 }
