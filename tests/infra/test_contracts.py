@@ -7,15 +7,12 @@ from typing import Any
 import pytest
 from google.protobuf import json_format
 
-import training_job.__main__
 from functions import messages
 from functions.messages import PageMessage, ScoredMessage
 from ops.system import DEAD_LETTER_SUBSCRIPTION
 from sandbox.topology import topology
 from shared.config import ROOT
-from shared.documents import load
 from shared.tables import all_tables
-from tests.deploy.image import instructions
 from tests.infra import contracts, protocol
 from tests.infra.plan import Plan
 from tests.infra.workshop import ENVIRONMENTS
@@ -41,26 +38,6 @@ def test_secrets_reach_only_the_functions_that_declare_them(plans: dict[str, Pla
     for key, function in plans["prod"].resources("google_cloudfunctions2_function").items():
         given = {s["secret"] for s in function.block("service_config")["secret_environment_variables"]}
         assert given == set(topology().functions[key].secrets)
-
-
-def test_the_job_is_told_what_it_reads_and_no_secret(plans: dict[str, Plan]) -> None:
-    for job in plans["prod"].resources("google_cloud_run_v2_job").values():
-        (container,) = job.block("template", "template")["containers"]
-        names = {variable["name"] for variable in container["env"]}
-        assert {"LEADSCORE_BACKEND", "LEADSCORE_PROJECT", "LEADSCORE_BUCKET", "LEADSCORE_DATASET_PREFIX"} <= names
-        assert names <= contracts.settings_read() | {"OMP_NUM_THREADS"}
-        assert not [variable for variable in container["env"] if variable.get("value_source")]
-
-
-def test_the_job_is_started_with_arguments_it_takes_and_a_config_its_image_holds(plans: dict[str, Plan]) -> None:
-    (container,) = plans["prod"].resources("google_cloud_run_v2_job")["train"].block("template", "template")["containers"]
-    assert container["command"] is None, "the image's own entry point"
-    asked = training_job.__main__.parser().parse_args(container["args"])
-    order = load(ROOT / asked.config, training_job.__main__.JobConfig)
-    copied = {source for *sources, target in instructions("COPY") for source in sources if source == target}
-    for path in (asked.config, order.contract):
-        assert (ROOT / path).is_file()
-        assert str(path).partition("/")[0] in copied
 
 
 def test_the_job_may_be_tried_again(plans: dict[str, Plan]) -> None:
