@@ -61,7 +61,7 @@ def _tidy(*arguments: str) -> None:
     try:
         gcloud(*arguments)
     except CanaryFailed as fault:
-        say(f"left behind: {fault}")
+        say(f"not tidied up: {fault}")
 
 
 def _await(missing: "dict[str, Service]", message: str) -> None:

@@ -93,9 +93,12 @@ def test_traffic_moves_to_the_new_revisions_step_by_step(cloud: Cloud) -> None:
 @pytest.mark.skipif(not shutil.which("gcloud"), reason="gcloud is not installed")
 def test_gcloud_itself_knows_every_command_of_a_release(cloud: Cloud) -> None:
     assert cloud.release().returncode == 0
-    for line in {shlex.join(["gcloud", *call]) for call in cloud.state["calls"]}:
-        (read,) = json.loads(subprocess.check_output(["gcloud", "meta", "lint-gcloud-commands", f"--command-string={line}"], text=True))
-        assert read["success"], read["error_message"]
+    lines = {shlex.join(["gcloud", *call]) for call in cloud.state["calls"]}
+    (cloud.work / "calls.json").write_text(json.dumps([{"command_string": line} for line in lines]))
+    read = subprocess.check_output(["gcloud", "meta", "lint-gcloud-commands", f"--commands-file={cloud.work / 'calls.json'}"], text=True)
+    answers = json.loads(read)
+    assert len(answers) == len(lines) > 20
+    assert [answer["error_message"] for answer in answers if not answer["success"]] == []
 
 
 def test_a_revision_that_does_not_log_the_probe_gets_no_traffic(cloud: Cloud) -> None:
@@ -117,12 +120,15 @@ def test_a_revision_that_is_not_ready_is_not_even_probed(cloud: Cloud) -> None:
     assert "probed" not in cloud.state
 
 
-def test_errors_in_the_log_shift_every_function_back(cloud: Cloud) -> None:
-    cloud.change(log={"entries": 100, "errors": 9})
+@pytest.mark.parametrize(("percent", "steps"), [(0, []), (10, [10]), (50, [10, 50]), (100, [10, 50, 100])])
+def test_errors_in_the_log_at_any_step_shift_every_function_back(cloud: Cloud, percent: int, steps: list[int]) -> None:
+    cloud.change(log={"entries": 100, "errors": 9, "errors_from_percent": percent})
     said = cloud.release()
     assert said.returncode == 1
     assert "9 errors in 100 log entries" in said.stdout
     assert cloud.traffic() == BEFORE
+    history = cloud.state["services"]["score-lead"]["history"]
+    assert [split["score-lead-2"] for split in history[:-1]] == steps
 
 
 HALF_WAY = (
@@ -160,7 +166,7 @@ def test_what_cannot_be_tidied_up_is_named_and_stops_nothing(cloud: Cloud) -> No
     cloud.change(fails=["pubsub subscriptions delete *score-lead*"])
     said = cloud.release()
     assert said.returncode == 0
-    assert "left behind: gcloud pubsub subscriptions delete canary-b1-score-lead" in said.stdout
+    assert "not tidied up: gcloud pubsub subscriptions delete canary-b1-score-lead" in said.stdout
     assert cloud.traffic() == AFTER
 
 

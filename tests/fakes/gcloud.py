@@ -87,7 +87,9 @@ def _read(arguments: list[str], state: dict[str, Any]) -> str:
     if "revision_probed" in query:
         heard = [name for name in state.get("probed", []) if f'"{name}"' in query and name not in log.get("silent", [])]
         return "entry" if heard and f'"{MESSAGE}"' in query else ""
-    return "\n".join(["entry"] * log["errors" if "severity" in query else "entries"])
+    shares = [share for service in state["services"].values() for name, share in service["traffic"].items() if f'"{name}"' in query]
+    errors = log["errors"] if sum(shares) >= log.get("errors_from_percent", 0) else 0
+    return "\n".join(["entry"] * (errors if "severity" in query else log["entries"]))
 
 
 def _nothing(_arguments: list[str], _state: dict[str, Any]) -> str:
