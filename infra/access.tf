@@ -1,4 +1,8 @@
 locals {
+  # How a condition names the objects of the models bucket.
+  objects = join("", [
+    "projects/_/buckets/", google_storage_bucket.models.name, "/objects/"
+  ])
   publishes = merge([
     for k, f in local.functions : {
       for topic in f.publishes : "${k}/${topic}" => { who = k, topic = topic }
@@ -114,9 +118,7 @@ resource "google_storage_bucket_iam_member" "functions_keep" {
   condition {
     title = "own-object"
     expression = join("", [
-      "resource.name == \"projects/_/buckets/",
-      google_storage_bucket.models.name,
-      "/objects/${each.value.keeps}\"",
+      "resource.name == \"", local.objects, each.value.keeps, "\""
     ])
   }
 }
@@ -138,32 +140,16 @@ resource "google_storage_bucket_iam_member" "jobs_create" {
   member   = google_service_account.jobs[each.key].member
 }
 
-resource "google_storage_bucket_iam_member" "jobs_point" {
+resource "google_storage_bucket_iam_member" "jobs_replace" {
   for_each = { for k, j in local.jobs : k => j if j.models == "write" }
   bucket   = google_storage_bucket.models.name
   role     = "roles/storage.objectUser"
   member   = google_service_account.jobs[each.key].member
   condition {
-    title = "challenger-pointer"
+    title = "challenger-and-own-runs"
     expression = join("", [
-      "resource.name == \"projects/_/buckets/",
-      google_storage_bucket.models.name,
-      "/objects/registry/challenger.json\"",
-    ])
-  }
-}
-
-resource "google_storage_bucket_iam_member" "jobs_rewrite" {
-  for_each = { for k, j in local.jobs : k => j if j.models == "write" }
-  bucket   = google_storage_bucket.models.name
-  role     = "roles/storage.objectUser"
-  member   = google_service_account.jobs[each.key].member
-  condition {
-    title = "own-runs"
-    expression = join("", [
-      "resource.name.startsWith(\"projects/_/buckets/",
-      google_storage_bucket.models.name,
-      "/objects/runs/\")",
+      "resource.name == \"", local.objects, "registry/challenger.json\" || ",
+      "resource.name.startsWith(\"", local.objects, "runs/\")",
     ])
   }
 }

@@ -53,12 +53,12 @@ class _Creator:
 
 
 def _may_replace(plan: Plan) -> list[re.Pattern[str]]:
-    """Names of objects, by the conditions on the job's right to replace them."""
-    granted = [plan.resources("google_storage_bucket_iam_member", name)["train"] for name in ("jobs_point", "jobs_rewrite")]
-    said = [right.block("condition")["expression"] for right in granted]
+    """Names of objects, by the condition on the job's right to replace them."""
+    right = plan.resources("google_storage_bucket_iam_member", "jobs_replace")["train"]
+    said = right.block("condition")["expression"].split(" || ")
     exact = [re.escape(name) for one in said for name in re.findall(rf'^resource\.name == {PLACE}(.+)"$', one)]
     below = [f"{re.escape(name)}.+" for one in said for name in re.findall(rf'^resource\.name\.startsWith\({PLACE}(.+)"\)$', one)]
-    assert (len(exact), len(below)) == (1, 1)
+    assert len(exact) + len(below) == len(said) == 2
     return [re.compile(pattern) for pattern in (*exact, *below)]
 
 
