@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,7 +43,10 @@ class Lease:
         self.take()
         self.give_back()
         if idle_seconds:
-            threading.Thread(target=self._let_go, daemon=True).start()
+            stop = threading.Event()
+            watch = threading.Thread(target=_let_go, args=(weakref.ref(self), idle_seconds, stop), daemon=True)
+            watch.start()
+            weakref.finalize(self, _end, stop, watch)
 
     def take(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
@@ -62,15 +66,28 @@ class Lease:
         with self._lock:
             self._close_unused()
 
-    def _let_go(self) -> None:
-        idle = self._idle or 0
-        while True:
-            time.sleep(idle / 2)
-            with self._lock:
-                if time.monotonic() - self._used_at >= idle:
-                    self._close_unused()
+    def close_idle(self, seconds: float) -> None:
+        """Let the file go if nobody has used it for so long."""
+        with self._lock:
+            if time.monotonic() - self._used_at >= seconds:
+                self._close_unused()
 
     def _close_unused(self) -> None:
         if self._connection is not None and self._users == 0:
             self._connection.close()
             self._connection = None
+
+
+def _let_go(lease: "weakref.ref[Lease]", idle: float, stop: threading.Event) -> None:
+    while not stop.wait(idle / 2):
+        if (found := lease()) is None:
+            return
+        found.close_idle(idle)
+        del found
+
+
+def _end(stop: threading.Event, watch: threading.Thread) -> None:
+    """When the lease is gone or the process ends: a thread still asleep then would keep DuckDB from being taken down."""
+    stop.set()
+    if watch is not threading.current_thread():
+        watch.join()
