@@ -18,7 +18,7 @@ def probe(candidates: Sequence[Service], push_account: str) -> None:
     if not candidates:
         return
     name = f"canary-{os.environ['BUILD']}"
-    with _made(("topics", name)), _listening(candidates, name, push_account):
+    with _topic(name), _listening(candidates, name, push_account):
         said = gcloud("pubsub", "topics", "publish", name, "--message=probe", f"--attribute=probe={name}", "--format=value(messageIds)")
         _await({service.latest: service for service in candidates}, said.strip("[]'\""))
 
@@ -49,12 +49,12 @@ def _listen(service: Service, topic: str, push_account: str) -> None:
 
 
 @contextmanager
-def _made(what: tuple[str, str]) -> Iterator[None]:
-    gcloud("pubsub", what[0], "create", what[1])
+def _topic(name: str) -> Iterator[None]:
+    gcloud("pubsub", "topics", "create", name)
     try:
         yield
     finally:
-        _tidy("pubsub", what[0], "delete", what[1])
+        _tidy("pubsub", "topics", "delete", name)
 
 
 def _tidy(*arguments: str) -> None:
