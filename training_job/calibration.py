@@ -6,21 +6,19 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
 from shared.matrix import Matrix
 from shared.metrics.calibration import brier_skill
-from shared.metrics.intervals import Estimate, bootstrap
-from shared.metrics.summary import period_of
+from shared.metrics.intervals import Estimate, wilson
 from shared.model import calibrate
 from shared.model.calibrate import Knots, Segment
+from training_job.base_rate import level, shift_to
 from training_job.policy import CalibrationPolicy, SegmentPolicy
 
 Method = Literal["none", "sigmoid", "isotonic"]
 DAY = np.timedelta64(1, "D")
-_FARTHEST = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +37,13 @@ class Judgements:
 
 @dataclass(frozen=True, slots=True)
 class PriorUpdate:
-    """The base rate moved: what was predicted for the last days, what happened, and the log-odds added for it."""
+    """Where the base rate stands now: the log-odds added for it and their standard error; beside them the last days."""
 
     days: int
     predicted: float
     actual: Estimate
     added: float
+    error: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +64,14 @@ class Calibration:
 
 
 def fit(judged: Judgements, policy: CalibrationPolicy, segments: SegmentPolicy | None) -> Calibration:
-    """Choose by skill on periods later than those fitted on, fit on all, then look at segments and at the last days."""
+    """Choose by skill on periods later than those fitted on, fit on all, then look at segments and at the base rate as it is now."""
     methods, refused = _methods(int(judged.outcome.sum()), policy)
     crossed = {name: across_periods(judged, fitter) for name, fitter in methods.items()}
     skill = {name: _skill(judged, predicted) for name, predicted in crossed.items()}
     method = max(skill, key=lambda name: skill[name])
     found = Calibration(method, methods[method](judged.margins, judged.outcome), skill, refused)
     found = _with_segments(found, judged, crossed[method], segments)
-    return _with_recent_prior(found, judged, policy)
+    return _with_present_prior(found, judged, policy)
 
 
 def across_periods(judged: Judgements, fitter: Callable[[Matrix, Matrix], Knots]) -> Matrix:
@@ -152,33 +151,18 @@ def _offsets(predicted: Matrix, outcome: Matrix, value: Matrix, policy: SegmentP
         mine = (member == index) & ~np.isnan(value)
         positives = float(outcome[mine].sum())
         weight = positives / (positives + policy.prior_positives)
-        offsets.append(weight * _shift_to(predicted[mine], positives / mine.sum()) if positives else 0.0)
+        offsets.append(weight * shift_to(predicted[mine], positives / mine.sum()) if positives else 0.0)
     return Segment(feature=policy.feature, cuts=policy.cuts, offsets=tuple(offsets))
 
 
-def _with_recent_prior(found: Calibration, judged: Judgements, policy: CalibrationPolicy) -> Calibration:
-    """Where the last days' rate lies clear of what is predicted for them, the log-odds move to it (Saerens et al. 2002).
-
-    Leads of the same days share their luck less than those of a year; a model calibrated on the past rate would go on
-    predicting it.
-    """
-    recent = judged.contacted_at > judged.contacted_at.max() - policy.recent_days * DAY
-    recent[-int(policy.recent_share * len(recent)) :] = True
-    positives = int(judged.outcome[recent].sum())
-    segment = None if judged.segment is None else judged.segment[recent]
-    predicted = found.probability(judged.margins[recent], segment)
-    outcome = judged.outcome[recent]
-    actual = bootstrap(lambda w: float(np.average(outcome, weights=w)), outcome, period_of(judged.contacted_at[recent]))
-    if positives < policy.recent_min_positives or actual.low <= predicted.mean() <= actual.high or recent.all():
+def _with_present_prior(found: Calibration, judged: Judgements, policy: CalibrationPolicy) -> Calibration:
+    """The log-odds moved to the level the base rate has now: a model calibrated on the whole past would go on predicting that."""
+    if judged.outcome.sum() < policy.prior_min_positives:
         return found
-    added = _shift_to(predicted, actual.value)
-    knots = (found.knots[0], tuple(calibrate.moved(np.array(found.knots[1]), added).tolist()))
-    update = PriorUpdate(policy.recent_days, float(predicted.mean()), actual, added)
+    predicted = found.probability(judged.margins, judged.segment)
+    now = level(predicted, judged.outcome, judged.contacted_at)
+    knots = (found.knots[0], tuple(calibrate.moved(np.array(found.knots[1]), now.now).tolist()))
+    recent = judged.contacted_at > judged.contacted_at.max() - policy.recent_days * DAY
+    actual = wilson(int(judged.outcome[recent].sum()), int(recent.sum()))
+    update = PriorUpdate(policy.recent_days, float(predicted[recent].mean()), actual, now.now, now.error)
     return Calibration(found.method, knots, found.skill, found.refused, found.segment, found.segment_skill, update)
-
-
-def _shift_to(predicted: Matrix, rate: float) -> float:
-    """The log-odds to add so that the mean probability is `rate`."""
-    if not 0 < rate < 1:
-        return 0.0
-    return float(brentq(lambda by: calibrate.moved(predicted, by).mean() - rate, -_FARTHEST, _FARTHEST))

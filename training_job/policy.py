@@ -55,8 +55,7 @@ class SegmentPolicy(Document):
 class CalibrationPolicy(Document):
     isotonic_min_positives: Count = 500
     recent_days: Count = 90
-    recent_share: Share = 0.1
-    recent_min_positives: Count = 30
+    prior_min_positives: Count = 100
     segments: Mapping[str, SegmentPolicy] = Field(default_factory=dict)
 
 

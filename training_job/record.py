@@ -126,5 +126,5 @@ def _calibration(found: Calibration) -> dict[str, Any]:
         "refused": found.refused,
         "segment": asdict(found.segment) if found.segment else None,
         "segment_gain": found.segment_skill,
-        "prior_update": found.prior,
+        "prior_update": {**asdict(found.prior), "odds_factor": math.exp(found.prior.added)} if found.prior else None,
     }

@@ -141,7 +141,7 @@ def judged(rows: int = 12_000, slope: float = 1.0, seed: int = 6, late_shift: fl
 
 
 def test_true_margins_are_taken_at_their_word_and_distorted_ones_are_bent_back() -> None:
-    policy = CalibrationPolicy(recent_min_positives=10_000)
+    policy = CalibrationPolicy(prior_min_positives=1_000_000)
     assert calibration.fit(judged(), policy, None).method == "none"
     bent = calibration.fit(judged(slope=3), policy, None)
     assert bent.method == "sigmoid"
@@ -159,13 +159,15 @@ def test_a_moved_base_rate_moves_the_probabilities_and_is_said() -> None:
     """2.5 % to 3.9 %: a model calibrated on the whole past would go on predicting the old rate."""
     past = judged(30_000, late_shift=0.47)
     recent = past.contacted_at > past.contacted_at.max() - 90 * DAY
-    unmoved = calibration.fit(past, CalibrationPolicy(recent_min_positives=10_000), None)
+    unmoved = calibration.fit(past, CalibrationPolicy(prior_min_positives=1_000_000), None)
     assert unmoved.probability(past.margins[recent]).mean() < 0.85 * past.outcome[recent].mean()
     found = calibration.fit(past, CalibrationPolicy(), None)
     assert found.prior is not None
     assert found.prior.predicted < found.prior.actual.low
     assert found.probability(past.margins[recent]).mean() == pytest.approx(past.outcome[recent].mean(), rel=0.1)
-    assert calibration.fit(judged(30_000), CalibrationPolicy(), None).prior is None
+    steady = calibration.fit(judged(30_000), CalibrationPolicy(), None)
+    assert steady.prior is not None
+    assert abs(steady.prior.added) < steady.prior.error
 
 
 def test_segments_are_shrunk_and_kept_only_where_they_help_later() -> None:
