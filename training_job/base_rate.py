@@ -11,9 +11,9 @@ from shared.model import calibrate
 
 MONTH = np.timedelta64(30, "D")
 WEEK = np.timedelta64(7, "D")
-STEPS = np.linspace(0, 0.6, 61)
+STEPS = np.linspace(0, 1.5, 76)
 USUAL_STEP = 0.1
-"""A priori a month moves the odds by a tenth, seldom more than two (half-normal); the months themselves may say otherwise."""
+"""A priori a month moves the odds by about a tenth; the months themselves may say otherwise, so the tail is long (half-Cauchy)."""
 _FARTHEST = 12.0
 
 
@@ -29,16 +29,14 @@ def level(predicted: Matrix, outcome: Matrix, contacted_at: NDArray[np.datetime6
     """The local level model (Harvey 1989): a random walk under noisy months, filtered, averaged over how far a step may go.
 
     predicted [rows] by models that had not seen the rows, outcome [rows] in 0/1. Leads of one week share their luck, so a
-    month scatters more than its count alone would have it (Pearson's dispersion over weeks).
+    month scatters more than its count alone would have it (a random effect of the week, by moments: DerSimonian and Laird 1986).
     """
-    months = (contacted_at.max() - contacted_at) // MONTH
-    found = [_month(predicted[months == month], outcome[months == month]) for month in np.unique(months)[::-1]]
-    seen, information = (np.array(values) for values in zip(*found, strict=True))
-    shift = dict(zip(np.unique(months)[::-1].tolist(), seen.tolist(), strict=True))
-    expected = calibrate.moved(predicted, np.array([shift[month] for month in months.tolist()]))
-    noise = _dispersion(expected, outcome, contacted_at, len(seen)) / information
+    month = ((contacted_at.max() - contacted_at) // MONTH).astype(np.int64)
+    month = np.unique(month.max() - month, return_inverse=True)[1]
+    seen = np.array([_off_by(predicted[month == m], outcome[month == m]) for m in range(month.max() + 1)])
+    noise = _noise(predicted, outcome, month, contacted_at, seen)
     ran = [_filtered(seen, noise, step) for step in STEPS]
-    weight = np.array([likelihood for likelihood, _, _ in ran]) - STEPS**2 / (2 * USUAL_STEP**2)
+    weight = np.array([likelihood for likelihood, _, _ in ran]) - np.log1p((STEPS / USUAL_STEP) ** 2)
     weight = np.exp(weight - weight.max())
     weight /= weight.sum()
     means, variances = (np.array([each[part] for each in ran]) for part in (1, 2))
@@ -53,20 +51,21 @@ def shift_to(predicted: Matrix, rate: float) -> float:
     return float(brentq(lambda by: calibrate.moved(predicted, by).mean() - rate, -_FARTHEST, _FARTHEST))
 
 
-def _month(predicted: Matrix, outcome: Matrix) -> tuple[float, float]:
-    """The log-odds that this month stands off by, half a positive added on either side, and the information expected in it.
-
-    The information seen would be larger in months of many positives, and weigh them more than they deserve.
-    """
-    by = shift_to(predicted, (float(outcome.sum()) + 0.5) / (len(outcome) + 1))
-    return by, float((predicted * (1 - predicted)).sum())
+def _off_by(predicted: Matrix, outcome: Matrix) -> float:
+    """The log-odds that a month stands off by, half a positive added on either side."""
+    return shift_to(predicted, (float(outcome.sum()) + 0.5) / (len(outcome) + 1))
 
 
-def _dispersion(expected: Matrix, outcome: Matrix, contacted_at: NDArray[np.datetime64], months: int) -> float:
-    weeks = ((contacted_at - contacted_at.min()) // WEEK).astype(np.int64)
-    gap, variance = (np.bincount(weeks, values) for values in (outcome - expected, expected * (1 - expected)))
-    full = variance > 0
-    return max(1.0, float((gap[full] ** 2 / variance[full]).sum()) / max(int(full.sum()) - months, 1))
+def _noise(predicted: Matrix, outcome: Matrix, month: NDArray[np.intp], contacted_at: NDArray[np.datetime64], seen: Matrix) -> Matrix:
+    """The variance [months] of what was seen: of the count, by the information expected of it, and of its weeks' common luck."""
+    week = np.unique(np.stack([month, (contacted_at - contacted_at.min()) // WEEK]).astype(np.int64), axis=1, return_inverse=True)
+    of_week, row = week[0][0], week[1]
+    there = calibrate.moved(predicted, seen[month])
+    gap, variance = (np.bincount(row, values) for values in (outcome - there, there * (1 - there)))
+    whole, squares = (np.bincount(of_week, values) for values in (variance, variance**2))
+    excess = (gap**2 / variance).sum() - (len(variance) - len(seen))
+    luck = max(0.0, float(excess / max((whole - squares / whole).sum(), 1e-9)))
+    return np.asarray(1 / np.bincount(month, predicted * (1 - predicted)) + luck * squares / whole**2)
 
 
 def _filtered(seen: Matrix, noise: Matrix, step: float) -> tuple[float, float, float]:

@@ -1,5 +1,6 @@
 """From margins to probabilities: the method that later periods favour, segments shrunk to the whole, and a moved base rate."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -37,13 +38,23 @@ class Judgements:
 
 @dataclass(frozen=True, slots=True)
 class PriorUpdate:
-    """Where the base rate stands now: the log-odds added for it and their standard error; beside them the last days."""
+    """Where the base rate stands now: the log-odds added for it and their standard error; beside them the last days.
+
+    `broke`: it stands farther off than the policy follows, so that what was learned before says little about now.
+    """
 
     days: int
     predicted: float
     actual: Estimate
     added: float
     error: float
+    broke: bool
+
+    @property
+    def words(self) -> str:
+        moved = f"the last {self.days} days of training were predicted at {self.predicted:.1%} and came to {self.actual.value:.1%}"
+        factor = f"the odds were moved by a factor of {math.exp(self.added):.2f}"
+        return f"{moved}; {factor}" + (", the most the policy follows: the past says little about now" if self.broke else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +172,10 @@ def _with_present_prior(found: Calibration, judged: Judgements, policy: Calibrat
         return found
     predicted = found.probability(judged.margins, judged.segment)
     now = level(predicted, judged.outcome, judged.contacted_at)
-    knots = (found.knots[0], tuple(calibrate.moved(np.array(found.knots[1]), now.now).tolist()))
+    most = math.log(policy.prior_max_factor)
+    added = min(max(now.now, -most), most)
+    knots = (found.knots[0], tuple(calibrate.moved(np.array(found.knots[1]), added).tolist()))
     recent = judged.contacted_at > judged.contacted_at.max() - policy.recent_days * DAY
     actual = wilson(int(judged.outcome[recent].sum()), int(recent.sum()))
-    update = PriorUpdate(policy.recent_days, float(predicted[recent].mean()), actual, now.now, now.error)
+    update = PriorUpdate(policy.recent_days, float(predicted[recent].mean()), actual, added, now.error, broke=abs(now.now) > most)
     return Calibration(found.method, knots, found.skill, found.refused, found.segment, found.segment_skill, update)

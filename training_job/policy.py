@@ -56,6 +56,7 @@ class CalibrationPolicy(Document):
     isotonic_min_positives: Count = 500
     recent_days: Count = 90
     prior_min_positives: Count = 100
+    prior_max_factor: Annotated[float, Field(gt=1)] = 2
     segments: Mapping[str, SegmentPolicy] = Field(default_factory=dict)
 
 

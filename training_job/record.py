@@ -82,7 +82,9 @@ def _reasons(trained: Trained, ruling: Verdict | None) -> list[str]:
     )
     checks = [check.words for check in ruling.checks if check.consequence == ruling.verdict]
     waits = [ruling.words.split(". ")[0]] if ruling.needed_leads else []
-    return [*waits, *sealed_words(trained.sealed), *short, *checks]
+    prior = trained.calibration.prior
+    broke = [prior.words] if prior and prior.broke else []
+    return [*waits, *sealed_words(trained.sealed), *broke, *short, *checks]
 
 
 def _selection(trained: Trained) -> dict[str, float]:
@@ -126,5 +128,5 @@ def _calibration(found: Calibration) -> dict[str, Any]:
         "refused": found.refused,
         "segment": asdict(found.segment) if found.segment else None,
         "segment_gain": found.segment_skill,
-        "prior_update": {**asdict(found.prior), "odds_factor": math.exp(found.prior.added)} if found.prior else None,
+        "prior_update": {**asdict(found.prior), "words": found.prior.words} if found.prior else None,
     }

@@ -165,6 +165,13 @@ def test_a_moved_base_rate_moves_the_probabilities_and_is_said() -> None:
     assert found.prior is not None
     assert found.prior.predicted < found.prior.actual.low
     assert found.probability(past.margins[recent]).mean() == pytest.approx(past.outcome[recent].mean(), rel=0.1)
+    assert not found.prior.broke
+    broken = calibration.fit(judged(30_000, late_shift=1.6), CalibrationPolicy(), None)
+    assert broken.prior is not None
+    assert broken.prior.added == pytest.approx(np.log(2))
+    assert broken.prior.words.endswith(
+        "the odds were moved by a factor of 2.00, the most the policy follows: the past says little about now"
+    )
     steady = calibration.fit(judged(30_000), CalibrationPolicy(), None)
     assert steady.prior is not None
     assert abs(steady.prior.added) < steady.prior.error
