@@ -24,8 +24,8 @@ from flask.typing import ResponseReturnValue
 
 from sandbox import keys
 from sandbox.schemas import misfit
-from sandbox.subscriptions import DEAD_LETTER_TOPIC, Retry, Subscription, administration, wired
 from sandbox.server import serve
+from sandbox.subscriptions import DEAD_LETTER_TOPIC, Retry, Subscription, administration, wired
 from sandbox.topology import topology
 
 _ACKNOWLEDGED = frozenset({102, 200, 201, 202, 204})

@@ -18,7 +18,7 @@ ASSIGNMENT_QUEUE = "00G000000000001AAA"
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """A field of Lead: `text` (with its length), `number` (with its digits, and those after the point), `datetime`, `boolean`, `reference`."""
+    """A field of Lead: `text` (of a length), `number` (of so many digits, `scale` after the point), `datetime`, `boolean`, `reference`."""
 
     kind: str
     length: int = 0
@@ -72,7 +72,9 @@ class Setup:
     def records(self, table: str) -> list[Record] | None:
         """The rows of a table of Salesforce's setup; None where there is no such table for this user."""
         if table == "PermissionSetAssignment" and self.visible:
-            return [{"Id": f"0Pa{n}", "PermissionSet.Name": name, "Assignee.Username": USERNAME} for n, name in enumerate(self.permission_sets)]
+            return [
+                {"Id": f"0Pa{n}", "PermissionSet.Name": name, "Assignee.Username": USERNAME} for n, name in enumerate(self.permission_sets)
+            ]
         if table == "FlowDefinitionView" and self.visible:
             return [{"Id": f"300{n}", "ApiName": name, "IsActive": active} for n, (name, active) in enumerate(self.flows.items())]
         return None

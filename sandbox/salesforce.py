@@ -23,7 +23,7 @@ from flask.typing import ResponseReturnValue
 
 from sandbox import keys, soql
 from sandbox.bulk import bulk_routes
-from sandbox.org import USERNAME, FieldSpec, Faults, Org, Record, Setup, lead_fields, now
+from sandbox.org import USERNAME, Faults, FieldSpec, Org, Record, Setup, lead_fields, now
 from sandbox.outbound import ORGANIZATION, SOAP_HEADERS, outbound_message
 from sandbox.server import serve
 from shared import policies
@@ -44,12 +44,14 @@ def create_app(org: Org, login_key: str, flow_url: str = "", flow_secret: str = 
     app = Flask("salesforce")
     app.json.sort_keys = False  # type: ignore[attr-defined]
     _guard(app, org)
+    _clock(app, org)
     _login_routes(app, org, login_key)
     _record_routes(app, org)
     _collection_routes(app, org)
     _query_routes(app, org)
     bulk_routes(app, org)
     _sandbox_routes(app, org, flow_url, flow_secret)
+    _setup_routes(app, org)
     return app
 
 
@@ -83,9 +85,15 @@ def _guard(app: Flask, org: Org) -> None:
         if request.method in {"PATCH", "PUT"} and answer.status_code < 300 and org.strikes("reset_writes"):
             connection: socket.socket = request.environ.get("gunicorn.socket") or request.environ["werkzeug.socket"]
             connection.shutdown(socket.SHUT_RDWR)
-        if org.faults.clock_ahead_seconds:
-            answer.headers["Date"] = formatdate(time.time() + org.faults.clock_ahead_seconds, usegmt=True)
         answer.headers["Sforce-Limit-Info"] = f"api-usage={org.calls}/{org.daily_limit}"
+        return answer
+
+
+def _clock(app: Flask, org: Org) -> None:
+    @app.after_request
+    def dated(answer: Response) -> Response:
+        """Under werkzeug; gunicorn puts its own date."""
+        answer.headers["Date"] = formatdate(time.time() + org.faults.clock_ahead_seconds, usegmt=True)
         return answer
 
 
@@ -94,7 +102,8 @@ def _login_routes(app: Flask, org: Org, login_key: str) -> None:
     def token() -> ResponseReturnValue:
         if request.form.get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer":
             return {"error": "unsupported_grant_type", "error_description": "grant type not supported"}, 400
-        if refusal := org.faults.login_refused or _login_refusal(request.form.get("assertion", ""), login_key, org.faults.clock_ahead_seconds):
+        refusal = org.faults.login_refused or _login_refusal(request.form.get("assertion", ""), login_key, org.faults.clock_ahead_seconds)
+        if refusal:
             code, _, description = refusal.partition(": ")
             return {"error": code, "error_description": description}, 400
         session = secrets.token_hex(16)
@@ -248,18 +257,6 @@ def _sandbox_routes(app: Flask, org: Org, flow_url: str, flow_secret: str) -> No
         org.faults = Faults(**{**asdict(org.faults), **wanted})
         return asdict(org.faults)
 
-    @app.post("/sandbox/setup")
-    def setup() -> ResponseReturnValue:
-        org.setup = Setup(**{**asdict(org.setup), **request.get_json()})
-        return asdict(org.setup)
-
-    @app.post("/sandbox/fields")
-    def fields() -> ResponseReturnValue:
-        """Give a field another definition, or none: {"Lead_Score__c": null} takes it away."""
-        for name, spec in request.get_json().items():
-            org.fields = {key: was for key, was in org.fields.items() if key != name} | ({name: FieldSpec(**spec)} if spec else {})
-        return sorted(org.fields)
-
     @app.post("/sandbox/stage")
     def stage() -> ResponseReturnValue:
         event = request.get_json()
@@ -276,6 +273,20 @@ def _sandbox_routes(app: Flask, org: Org, flow_url: str, flow_secret: str) -> No
     def convert(lead_id: str) -> ResponseReturnValue:
         org.leads[lead_id]["IsConverted"] = True
         return "", 204
+
+
+def _setup_routes(app: Flask, org: Org) -> None:
+    @app.post("/sandbox/setup")
+    def setup() -> ResponseReturnValue:
+        org.setup = Setup(**{**asdict(org.setup), **request.get_json()})
+        return asdict(org.setup)
+
+    @app.post("/sandbox/fields")
+    def fields() -> ResponseReturnValue:
+        """Give a field another definition, or none: {"Lead_Score__c": null} takes it away."""
+        for name, spec in request.get_json().items():
+            org.fields = {key: was for key, was in org.fields.items() if key != name} | ({name: FieldSpec(**spec)} if spec else {})
+        return sorted(org.fields)
 
 
 def _tell(session: requests.Session, url: str, secret: str, event: Record, lead: Record) -> ResponseReturnValue:

@@ -45,7 +45,9 @@ def table_of(contract: Contract, source: Source) -> str:
 def _lead_faults(contract: Contract, columns_of: Columns) -> Iterator[Fault]:
     lead, columns = contract.lead, columns_of(contract.lead.table)
     named = {"key": lead.key, "crd": lead.crd, "contacted_at": lead.contacted_at, "known_at": lead.known_at}
-    yield from (_absent(("lead", key), column, lead.table, columns) for key, column in named.items() if columns and column and column not in columns)
+    yield from (
+        _absent(("lead", key), column, lead.table, columns) for key, column in named.items() if columns and column and column not in columns
+    )
     won = lead.outcome.event_at or lead.outcome.column
     if columns and won not in columns:
         yield _absent(("lead", "outcome"), str(won), lead.table, columns)
@@ -61,7 +63,9 @@ def _source_faults(contract: Contract, columns_of: Columns) -> Iterator[Fault]:
             if columns and column and column not in columns:
                 yield _absent(("sources", name, key), column, table, columns)
         if source.where and columns:
-            yield from _formula_faults(("sources", name, "where"), source.where, {*columns, *_ASK, "crd", *_carried(contract, source, columns_of)})
+            yield from _formula_faults(
+                ("sources", name, "where"), source.where, {*columns, *_ASK, "crd", *_carried(contract, source, columns_of)}
+            )
 
 
 def _feature_faults(contract: Contract, columns_of: Columns) -> Iterator[Fault]:

@@ -1,5 +1,6 @@
 """One DuckDB file for several processes, one at a time: taken for work, let go when idle."""
 
+import atexit
 import random
 import threading
 import time
@@ -39,10 +40,13 @@ class Lease:
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._users = 0
         self._used_at = 0.0
+        self._ended = threading.Event()
         self.take()
         self.give_back()
         if idle_seconds:
-            threading.Thread(target=self._let_go, daemon=True).start()
+            watcher = threading.Thread(target=self._let_go, daemon=True)
+            watcher.start()
+            atexit.register(self._end, watcher)
 
     def take(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
@@ -64,11 +68,16 @@ class Lease:
 
     def _let_go(self) -> None:
         idle = self._idle or 0
-        while True:
-            time.sleep(idle / 2)
+        while not self._ended.wait(idle / 2):
             with self._lock:
                 if time.monotonic() - self._used_at >= idle:
                     self._close_unused()
+
+    def _end(self, watcher: threading.Thread) -> None:
+        """At the end of the process nothing of DuckDB may be in use, or its binding complains at length."""
+        self._ended.set()
+        watcher.join()
+        self.close()
 
     def _close_unused(self) -> None:
         if self._connection is not None and self._users == 0:

@@ -122,7 +122,6 @@ class SalesforceSession:
             session=session,
         )
 
-
     def _heard(self, headers: Mapping[str, str]) -> None:
         self.quota.read(headers.get("Sforce-Limit-Info", ""))
         if "Date" in headers:
