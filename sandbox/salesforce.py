@@ -13,7 +13,6 @@ import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import timedelta
-from email.utils import formatdate
 from pathlib import Path
 
 import jwt
@@ -44,7 +43,6 @@ def create_app(org: Org, login_key: str, flow_url: str = "", flow_secret: str = 
     app = Flask("salesforce")
     app.json.sort_keys = False  # type: ignore[attr-defined]
     _guard(app, org)
-    _clock(app, org)
     _login_routes(app, org, login_key)
     _record_routes(app, org)
     _collection_routes(app, org)
@@ -86,14 +84,6 @@ def _guard(app: Flask, org: Org) -> None:
             connection: socket.socket = request.environ.get("gunicorn.socket") or request.environ["werkzeug.socket"]
             connection.shutdown(socket.SHUT_RDWR)
         answer.headers["Sforce-Limit-Info"] = f"api-usage={org.calls}/{org.daily_limit}"
-        return answer
-
-
-def _clock(app: Flask, org: Org) -> None:
-    @app.after_request
-    def dated(answer: Response) -> Response:
-        """Under werkzeug; gunicorn puts its own date."""
-        answer.headers["Date"] = formatdate(time.time() + org.faults.clock_ahead_seconds, usegmt=True)
         return answer
 
 

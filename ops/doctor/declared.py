@@ -85,3 +85,9 @@ def variables() -> Mapping[str, str]:
     """The variables of infra/variables.tf, each with what its block says."""
     blocks = re.split(r'^variable "(\w+)" ', (INFRA / "variables.tf").read_text(), flags=re.MULTILINE)[1:]
     return dict(zip(blocks[::2], blocks[1::2], strict=True))
+
+
+def default_region() -> str:
+    found = re.search(r'default\s*=\s*"([^"]+)"', variables()["region"])
+    assert found is not None
+    return found[1]

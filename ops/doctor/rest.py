@@ -17,6 +17,10 @@ class Absent(ObjectMissing):
     """There is no such resource."""
 
 
+class ApiOff(NotSeen):
+    """The API is not turned on in this project: it holds nothing yet."""
+
+
 class Unanswered(Transient):
     """An API gave no answer, or none that can be used."""
 
@@ -73,7 +77,7 @@ class Rest:
     def _not_seen(self, service: str, said: Mapping[str, Any]) -> NotSeen:
         reasons = {str(detail.get("reason")) for detail in said.get("details", [])}
         if "SERVICE_DISABLED" in reasons:
-            return NotSeen(
+            return ApiOff(
                 f"the API {service}.googleapis.com is off", fix=f"gcloud services enable {service}.googleapis.com --project {self._project}"
             )
         if said.get("code") == requests.codes.unauthorized:

@@ -1,6 +1,6 @@
 """The tables against infra/tables/*.json, and the champion's contract against what is there."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 
 from ops.contracts.check import faults
@@ -29,12 +29,12 @@ def datasets() -> list[str]:
     return sorted({table.name.partition(".")[0] for table in all_tables()})
 
 
-def tables(columns_of: Live, dataset: str, place: Place) -> Iterator[Line]:
-    declared = [table for table in all_tables() if table.name.startswith(f"{dataset}.")]
-    wrong = [line for table in declared for line in _table(columns_of, table, place)]
-    yield from wrong
-    if not wrong:
-        yield green(f"dataset {dataset}", f"{len(declared)} tables as infra/tables declares them")
+def tables(columns_of: Live, of: Iterable[str], place: Place) -> Iterator[Line]:
+    """The tables `of` these datasets."""
+    for dataset in of:
+        declared = [table for table in all_tables() if table.name.startswith(f"{dataset}.")]
+        wrong = [line for table in declared for line in _table(columns_of, table, place)]
+        yield from wrong or [green(f"tables of {dataset}", f"{len(declared)} as infra/tables declares them")]
 
 
 def _table(columns_of: Live, table: Table, place: Place) -> Iterator[Line]:

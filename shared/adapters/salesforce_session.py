@@ -4,10 +4,11 @@ import random
 import re
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from email.utils import parsedate
 from typing import TypeVar
 
 import requests
@@ -114,18 +115,20 @@ class SalesforceSession:
         # and without this one Salesforce re-runs assignment rules and moves owners.
         session.headers["Sforce-Auto-Assign"] = "FALSE"
         session.mount("https://", _Patient(self._settings.url, self._timeout, self._heard))
-        return Salesforce(
-            username=self._settings.username,
-            consumer_key=self._settings.consumer_key,
-            privatekey=self._settings.private_key,
-            domain=self._settings.domain,
-            session=session,
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a user who is not let in it advises to log in by hand; the error says enough
+            return Salesforce(
+                username=self._settings.username,
+                consumer_key=self._settings.consumer_key,
+                privatekey=self._settings.private_key,
+                domain=self._settings.domain,
+                session=session,
+            )
 
     def _heard(self, headers: Mapping[str, str]) -> None:
         self.quota.read(headers.get("Sforce-Limit-Info", ""))
-        if "Date" in headers:
-            self.clock_ahead = parsedate_to_datetime(headers["Date"]) - datetime.now(UTC)
+        told = parsedate(headers.get("Date", ""))
+        self.clock_ahead = datetime(*told[:6], tzinfo=UTC) - datetime.now(UTC) if told else None
 
 
 class _Patient(HTTPAdapter):
