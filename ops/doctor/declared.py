@@ -11,6 +11,7 @@ from sandbox.topology import topology
 from shared.config import ROOT
 
 INFRA = ROOT / "infra"
+VIEWS = INFRA / "views"
 PACKAGE = ROOT / "salesforce" / "force-app" / "main" / "default"
 PERMISSION_SET, FLOW = "Lead_Score_Integration", "Lead_Contacted"
 TIMEOUT_SECONDS = 60

@@ -5,6 +5,7 @@ from functools import cache
 
 from ops.contracts.check import faults
 from ops.doctor.check import Line, green, red, unchecked
+from ops.doctor.declared import VIEWS
 from ops.doctor.place import Place
 from shared.errors import CorruptArtifact, DataError
 from shared.model.registry import Registry
@@ -34,7 +35,20 @@ def tables(columns_of: Live, of: Iterable[str], place: Place) -> Iterator[Line]:
     for dataset in of:
         declared = [table for table in all_tables() if table.name.startswith(f"{dataset}.")]
         wrong = [line for table in declared for line in _table(columns_of, table, place)]
+        wrong += [line for view in _views(dataset, place) for line in _view(columns_of, view, place)]
         yield from wrong or [green(f"tables of {dataset}", f"{len(declared)} as infra/tables declares them")]
+
+
+def _views(dataset: str, place: Place) -> list[str]:
+    """A laptop has none: people ask them, the functions do not."""
+    return [path.stem for path in sorted(VIEWS.glob(f"{dataset}.*.sql"))] if place.cloud else []
+
+
+def _view(columns_of: Live, view: str, place: Place) -> Iterator[Line]:
+    try:
+        columns_of(view)
+    except DataError:
+        yield red(f"view {view}", "is not there", place.apply)
 
 
 def _table(columns_of: Live, table: Table, place: Place) -> Iterator[Line]:

@@ -7,13 +7,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import requests
 
+from shared.adapters.directory import DirectoryObjects
 from shared.adapters.lease import connect
 from shared.config import ROOT
+from shared.model.artifact import MANIFEST
+from shared.model.registry import Registry
 from tests.conftest import Trained
 from tests.e2e.conftest import Running
 
@@ -111,6 +115,26 @@ def test_nine_broken_things_are_all_named_in_one_run_each_with_what_mends_it(up:
             assert f"{name}: {lines[name]['words']}" in said
         assert lines["contract of the champion"]["outcome"] == "not checked"
     assert doctor(up, tmp_path / "found.json")[0] == 0
+
+
+def test_the_command_that_is_shown_for_a_broken_champion_mends_it(up: Running, trained: Trained, tmp_path: Path) -> None:
+    """A second champion, the same model under another version, loses a byte; the way back is the line below it."""
+    objects = up.world.path / "objects"
+    folder = objects / "models" / trained.version
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    files[MANIFEST] = files[MANIFEST].replace(b'"code_version": "', b'"code_version": "later-')
+    registry = Registry(DirectoryObjects(objects))
+    second = registry.save(files)
+    registry.point("champion", second, by="tests", reason="second", at=datetime.now(UTC))
+    next((objects / "models" / second).glob("*.npz")).write_bytes(b"")
+    status, _, lines = doctor(up, tmp_path / "found.json")
+    assert status == 1
+    assert red(lines).keys() == {"champion"}
+    mend = lines["champion"]["mend"].replace("YOU", "tests").replace("WHY", "the doctor said so")
+    arguments = mend.replace("the doctor said so", "'the doctor said so'")
+    subprocess.run(arguments, cwd=ROOT, shell=True, check=True, capture_output=True)  # noqa: S602 - the line itself is what is tested
+    status, _, lines = doctor(up, tmp_path / "found.json")
+    assert (status, trained.version in lines["champion"]["words"]) == (0, True)
 
 
 def test_a_column_the_champion_reads_is_named_by_its_contract_too(up: Running, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ A path is a resource; taking it away, or another value under it, breaks the proj
 """
 
 import base64
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from flask import Flask, request
+from flask import Flask, Response, request
 from flask.typing import ResponseReturnValue
 from werkzeug.serving import make_server
 
@@ -23,6 +24,8 @@ from shared.tables import all_tables
 
 PROJECT, NUMBER, REGION = "acme-leads", "415104041262", "us-central1"
 _PAGE = 3
+_API_TYPES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
+"""BigQuery's API answers in the words of legacy SQL."""
 
 
 @dataclass
@@ -41,6 +44,13 @@ class FakeGoogle:
         parent, _, name = path.rpartition("/")
         self.resources.pop(path, None)
         self.lists.get(parent, {}).pop(name, None)
+
+    def store(self, bucket: str, name: str, data: bytes) -> None:
+        self.resources[f"storage/download/storage/v1/b/{bucket}/o/{name}"] = data
+
+    def fill(self, secret: str, value: str) -> None:
+        payload = {"data": base64.b64encode(value.encode()).decode()}
+        self.resources[f"secretmanager/v1/projects/{PROJECT}/secrets/{secret}/versions/1:access"] = {"payload": payload}
 
     def item(self, path: str) -> dict[str, Any]:
         parent, _, name = path.rpartition("/")
@@ -87,6 +97,13 @@ def a_project_in_order() -> FakeGoogle:
         **{f"storage/storage/v1/b/{PROJECT}-{name}": _bucket(name) for name in ("terraform-state", "artifacts", "models")},
         **{f"bigquery/bigquery/v2/{project}/datasets/{name}": {"location": REGION} for name in datasets},
     }
+    shown = {path.stem: {"lead_id": "STRING"} for path in declared.VIEWS.glob("*.sql")}
+    for full, columns in ({table.name: table.columns for table in all_tables()} | shown).items():
+        dataset, _, name = full.partition(".")
+        fields = [{"name": column, "type": _API_TYPES.get(kind, kind), "mode": "NULLABLE"} for column, kind in columns.items()]
+        reference = {"projectId": PROJECT, "datasetId": dataset, "tableId": name}
+        found = {"kind": "bigquery#table", "tableReference": reference, "schema": {"fields": fields}, "type": "TABLE"}
+        resources[f"bigquery/bigquery/v2/{project}/datasets/{dataset}/tables/{name}"] = found
     for secret in declared.secrets():
         path = f"secretmanager/v1/{project}/secrets/{secret}"
         resources[path] = {"name": f"projects/{NUMBER}/secrets/{secret}"}
@@ -221,6 +238,10 @@ def _policies() -> dict[str, list[dict[str, Any]]]:
 def create_app(google: FakeGoogle) -> Flask:
     app = Flask("googleapis")
 
+    @app.post("/oauth2/token")
+    def token() -> ResponseReturnValue:
+        return {"access_token": "ours", "expires_in": 3600, "token_type": "Bearer"}
+
     @app.route("/<service>/<path:path>", methods=["GET", "POST"])
     def answer(service: str, path: str) -> ResponseReturnValue:
         if service in google.off:
@@ -249,10 +270,13 @@ def _policy(google: FakeGoogle, full: str) -> ResponseReturnValue:
 
 
 def _resource(google: FakeGoogle, full: str) -> ResponseReturnValue:
-    """A number in place of a resource is a status."""
+    """A number in place of a resource is a status; bytes are an object's."""
     if full in google.lists:
         return _listed(google, full)
     found = google.resources.get(full, 404)
+    if isinstance(found, bytes):
+        checksum = base64.b64encode(hashlib.md5(found, usedforsecurity=False).digest()).decode()
+        return Response(found, headers={"X-Goog-Generation": "1", "X-Goog-Hash": f"md5={checksum}"}, mimetype="application/octet-stream")
     return _error(found, f"Resource {full}: status {found}.") if isinstance(found, int) else json.loads(json.dumps(found))
 
 

@@ -1,18 +1,26 @@
 """The doctor's round of a Google Cloud project, against APIs that answer on loopback as Google's do."""
 
+import json
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
+from werkzeug.serving import make_server
 
 from ops.doctor import declared, rounds, tfvars
 from ops.doctor.check import Line, run
 from ops.doctor.place import Place
 from ops.doctor.rest import Rest
-from shared import config
+from sandbox import keys
+from sandbox.org import USERNAME, Org, lead_fields
+from sandbox.salesforce import CONSUMER_KEY, create_app
+from shared import config, policies
+from shared.config import ROOT
 from shared.errors import ConfigError
+from tests.conftest import Trained
 from tests.fakes.google import PROJECT, REGION, FakeGoogle, a_project_in_order, answering
 
 TFVARS = """# Ours.
@@ -145,7 +153,7 @@ def test_everything_that_is_broken_is_named_in_one_run(patient: Patient) -> None
 
 def _empty(google: FakeGoogle) -> None:
     """As infra/bootstrap.sh leaves a project: its services on, nothing applied."""
-    google.off |= {"pubsub", "bigquery", "cloudscheduler"}
+    google.off |= {"pubsub", "bigquery"}
     google.apis = set(declared.apis_before())
     google.resources = {path: found for path, found in google.resources.items() if "tfstate" not in path and "models" not in path}
     google.lists = {path: found for path, found in google.lists.items() if path.endswith(("locations", "consumerQuotaMetrics"))}
@@ -154,9 +162,7 @@ def _empty(google: FakeGoogle) -> None:
 
 def test_before_the_first_apply_only_what_it_needs_is_asked(patient: Patient) -> None:
     _empty(patient.google)
-    (line,) = patient.wrong(before=True)
-    assert (line.name, line.outcome) == (f"Scheduler in {REGION}", "not checked")
-    assert line.mend == f"gcloud services enable cloudscheduler.googleapis.com --project {PROJECT}"
+    assert patient.wrong(before=True) == []
     assert len([line for line in patient.wrong() if line.outcome == "red"]) > 20
 
 
@@ -182,6 +188,12 @@ def test_an_apply_that_stopped_half_way_is_told_from_one_that_never_was(patient:
         ("job train", "is not there"),
     ]
     assert patient.wrong(before=True) == []
+
+
+def test_a_service_that_is_off_is_not_called_absent_from_the_region(patient: Patient) -> None:
+    patient.google.off.add("run")
+    line = next(line for line in patient.wrong(before=True) if line.name == f"Cloud Run in {REGION}")
+    assert (line.outcome, line.mend) == ("not checked", f"gcloud services enable run.googleapis.com --project {PROJECT}")
 
 
 def test_what_may_not_be_looked_at_is_neither_green_nor_red(patient: Patient) -> None:
@@ -234,6 +246,85 @@ def test_the_tfvars_that_ship_can_be_read_and_are_known_for_examples(environment
     assert {line.words.partition(" is ")[0] for line in tfvars.lines(path, values)} == {
         "salesforce.username", "alerting.email", "alerting.runbooks",
     }  # fmt: skip
+
+
+@pytest.fixture
+def signed_in(patient: Patient, trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Patient]:
+    """The whole way: credentials from a file, secrets, tables and models through Google's own clients, Salesforce by JWT."""
+    host = patient.base.removesuffix("/{service}")
+    key = keys.private_key(tmp_path / "salesforce.pem")
+    email = f"someone@{PROJECT}.iam.gserviceaccount.com"
+    account = {"type": "service_account", "client_email": email, "private_key": key, "token_uri": f"{host}/oauth2/token"}
+    (tmp_path / "credentials.json").write_text(json.dumps({**account, "private_key_id": "1", "project_id": PROJECT}))
+    patient.google.fill("salesforce-private-key", key)
+    patient.google.fill("salesforce-consumer-key", CONSUMER_KEY)
+    for file in trained.world.objects.rglob("*"):
+        if file.is_file():
+            patient.google.store(f"{PROJECT}-models", file.relative_to(trained.world.objects).as_posix(), file.read_bytes())
+    patient.file.write_text(TFVARS.replace('leadscore@acme.test" }', f'{USERNAME}" }}'))
+    org = Org(lead_fields(policies.salesforce(ROOT / "policies")), {})
+    server = make_server("127.0.0.1", 0, create_app(org, keys.public_key(key)), threaded=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    environ = {
+        "LEADSCORE_BACKEND": "gcp",
+        "LEADSCORE_PROJECT": PROJECT,
+        "GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "credentials.json"),
+        "STORAGE_EMULATOR_HOST": f"{host}/storage",
+        "BIGQUERY_EMULATOR_HOST": f"{host}/bigquery",
+        "SALESFORCE_URL": f"http://127.0.0.1:{server.server_port}",
+        "SALESFORCE_DOMAIN": "login",
+    }
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    yield patient
+    server.shutdown()
+    thread.join()
+
+
+def _all(patient: Patient) -> list[Line]:
+    found = run(rounds.of_cloud("dev", patient.base, patient.file.parent), lambda _: None)
+    return [line for area in found for line in area.lines]
+
+
+def test_the_whole_round_signs_in_reads_the_secrets_and_looks_at_tables_models_and_salesforce(signed_in: Patient, trained: Trained) -> None:
+    lines = _all(signed_in)
+    assert [line for line in lines if line.outcome != "green"] == []
+    words = {line.name: line.words for line in lines}
+    assert words["champion"].startswith(trained.version)
+    assert words["tables of scores"] == "4 as infra/tables declares them"
+    assert words["login"] == f"{USERNAME} is let in by JWT"
+
+
+def test_tables_models_and_values_of_secrets_are_red_with_the_command_of_the_cloud(signed_in: Patient, trained: Trained) -> None:
+    google, path = signed_in.google, f"bigquery/bigquery/v2/{P}/datasets"
+    google.resources[f"{path}/vendor/tables/rep_snapshots"]["schema"]["fields"][:] = [
+        field for field in google.resources[f"{path}/vendor/tables/rep_snapshots"]["schema"]["fields"] if field["name"] != "total_assets_m"
+    ]
+    google.resources[f"{path}/scores/tables/ledger"]["schema"]["fields"][0]["type"] = "FLOAT"
+    google.take_away(f"{path}/monitoring/tables/batch_runs")
+    google.take_away(f"{path}/scores/tables/latest")
+    google.store(f"{PROJECT}-models", f"models/{trained.version}/contract.json", b"{}")
+    google.fill("salesforce-private-key", "-----BEGIN CERTIFICATE-----")
+    red = {line.name: line for line in _all(signed_in) if line.outcome == "red"}
+    assert red.keys() == {
+        "column vendor.rep_snapshots.total_assets_m", "column scores.ledger.lead_id", "table monitoring.batch_runs", "champion",
+        "secret salesforce-private-key", "view scores.latest",
+    }  # fmt: skip
+    add = f"bq query --project_id {PROJECT} --use_legacy_sql=false 'ALTER TABLE `vendor.rep_snapshots` ADD COLUMN total_assets_m FLOAT64'"
+    assert red["column vendor.rep_snapshots.total_assets_m"].mend == add
+    assert "RENAME TO ledger_before" in red["column scores.ledger.lead_id"].mend
+    assert red["table monitoring.batch_runs"].mend.startswith(f"gcloud builds submit --project {PROJECT}")
+    assert "docs/deploy.md" in red["champion"].mend
+    assert "no private key in PEM form" in red["secret salesforce-private-key"].words
+    assert not any("BEGIN CERTIFICATE" in line.words for line in red.values())
+
+
+def test_without_credentials_the_command_says_how_to_sign_in(patient: Patient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "absent.json"))
+    with pytest.raises(ConfigError) as fault:
+        rounds.of_cloud("dev", patient.base, patient.file.parent)
+    assert fault.value.fix == "gcloud auth application-default login"
 
 
 def test_without_a_project_the_command_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
