@@ -1,9 +1,9 @@
 """One DuckDB file for several processes, one at a time: taken for work, let go when idle."""
 
-import atexit
 import random
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,13 +40,13 @@ class Lease:
         self._connection: duckdb.DuckDBPyConnection | None = None
         self._users = 0
         self._used_at = 0.0
-        self._ended = threading.Event()
         self.take()
         self.give_back()
         if idle_seconds:
-            watcher = threading.Thread(target=self._let_go, daemon=True)
-            watcher.start()
-            atexit.register(self._end, watcher)
+            stop = threading.Event()
+            watch = threading.Thread(target=_let_go, args=(weakref.ref(self), idle_seconds, stop), daemon=True)
+            watch.start()
+            weakref.finalize(self, _end, stop, watch)
 
     def take(self) -> duckdb.DuckDBPyConnection:
         with self._lock:
@@ -66,20 +66,28 @@ class Lease:
         with self._lock:
             self._close_unused()
 
-    def _let_go(self) -> None:
-        idle = self._idle or 0
-        while not self._ended.wait(idle / 2):
-            with self._lock:
-                if time.monotonic() - self._used_at >= idle:
-                    self._close_unused()
-
-    def _end(self, watcher: threading.Thread) -> None:
-        """At the end of the process nothing of DuckDB may be in use, or its binding complains at length."""
-        self._ended.set()
-        watcher.join()
-        self.close()
+    def close_idle(self, seconds: float) -> None:
+        """Let the file go if nobody has used it for so long."""
+        with self._lock:
+            if time.monotonic() - self._used_at >= seconds:
+                self._close_unused()
 
     def _close_unused(self) -> None:
         if self._connection is not None and self._users == 0:
             self._connection.close()
             self._connection = None
+
+
+def _let_go(lease: "weakref.ref[Lease]", idle: float, stop: threading.Event) -> None:
+    while not stop.wait(idle / 2):
+        if (found := lease()) is None:
+            return
+        found.close_idle(idle)
+        del found
+
+
+def _end(stop: threading.Event, watch: threading.Thread) -> None:
+    """When the lease is gone or the process ends: a thread still asleep then would keep DuckDB from being taken down."""
+    stop.set()
+    if watch is not threading.current_thread():
+        watch.join()
