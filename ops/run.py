@@ -24,15 +24,16 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`sealed`: first and last day of the sealed period; without it the last part of the contacts. `groups`: feature groups.
+    """`sealed`: without it the last part of the contacts. `groups`: feature groups.
 
-    Artefacts, verdicts and openings of sealed periods are kept in `registry`, beside the run unless another is named.
+    Artefacts, verdicts and openings of sealed periods are kept in `registry`; unless one is named, in the world's own, for a file
+    beside the run.
     """
 
     data: Path
     contract: Path | None
     out: Path
-    sealed: tuple[datetime, datetime] | None
+    sealed: Period | None
     groups: tuple[str, ...]
     registry: Path | None = None
     policies: Path = ROOT / "policies"
@@ -63,10 +64,10 @@ def _run(options: Options, world: World, known_by: datetime, say: Say) -> Run:
         bands=policies.bands(options.policies),
         gates=gates(options.policies),
         today=datetime.now(UTC).date(),
-        sealed=Period(options.sealed[0].date(), options.sealed[1].date()) if options.sealed else None,
+        sealed=options.sealed,
         keys=keys_of(world),
         name=options.out.name,
     )
-    registry = options.registry or options.out.parent / "registry"
+    registry = options.registry or (world.objects if world.path == options.data.resolve() else options.out.parent / "registry")
     with world.reading() as warehouse:
         return run_job(warehouse, DirectoryObjects(registry), Folder(DirectoryObjects(options.out)), order, say)

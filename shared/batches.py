@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from shared import sql
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from shared.metrics.stability import stability
 from shared.model import calibrate
 from shared.model.artifact import Artifact

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from shared.metrics.intervals import Estimate, bootstrap, wilson
 from shared.metrics.ranking import Ranked, auc_roc, lift_at, precision_at, recall_at
 from shared.metrics.summary import period_of

@@ -10,7 +10,7 @@ from scipy.optimize import brentq
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
 
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from shared.metrics.calibration import brier_skill
 from shared.metrics.intervals import Estimate, bootstrap
 from shared.metrics.summary import period_of

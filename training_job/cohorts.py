@@ -1,5 +1,6 @@
 """Groups of leads and beliefs about them, judged on rows no model was fitted on, with intervals and multiple testing in mind."""
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.asof.contract import Contract
-from shared.asof.vector import Matrix
 from shared.documents import Document, load
+from shared.matrix import Matrix
 from shared.metrics.compare import benjamini_hochberg
 from shared.metrics.intervals import Z95, Estimate, wilson
 from training_job.dataset import Dataset
@@ -31,9 +32,11 @@ class Hypothesis(Rule):
 
 
 class CohortCut(Document):
+    """A number is cut at `cuts`; without any the feature has groups of its own: the levels of a category, yes and no."""
+
     name: str
     feature: str
-    cuts: tuple[float, ...]
+    cuts: tuple[float, ...] = ()
 
 
 class BeliefPolicy(Document):
@@ -72,15 +75,10 @@ def cohorts(rows: Dataset, probability: Matrix, cuts: Sequence[CohortCut]) -> li
     """Every group of every cut; `differs` holds the false discovery rate at 5 % over all of them (Benjamini and Hochberg 1995)."""
     found: list[Cohort] = []
     for cut in cuts:
-        value = value_of(rows, cut.feature)
-        member = np.where(np.isnan(value), -1, np.searchsorted(cut.cuts, value, side="right"))
-        for group in range(-1, len(cut.cuts) + 1):
-            mine = member == group
+        for group, mine in _groups(rows, cut).items():
             if mine.sum() >= MIN_ROWS:
                 rate = wilson(int(rows.outcome[mine].sum()), int(mine.sum()))
-                found.append(
-                    Cohort(cut.name, _named(cut.cuts, group), rate, float(probability[mine].mean()), _p(rows.outcome, mine), differs=False)
-                )
+                found.append(Cohort(cut.name, group, rate, float(probability[mine].mean()), _p(rows.outcome, mine), differs=False))
     adjusted = benjamini_hochberg(np.array([each.p_value for each in found])) if found else np.empty(0)
     return [
         Cohort(each.cut, each.group, each.rate, each.predicted, float(p), differs=bool(p <= LEVEL))
@@ -156,9 +154,15 @@ def _p(outcome: Matrix, mine: NDArray[np.bool_]) -> float:
     return float(2 * (1 - NormalDist().cdf(abs(z))))
 
 
-def _named(cuts: Sequence[float], group: int) -> str:
-    if group < 0:
-        return "not known"
-    if group == 0:
-        return f"under {cuts[0]:g}"
-    return f"{cuts[group - 1]:g} to {cuts[group]:g}" if group < len(cuts) else f"{cuts[-1]:g} and more"
+def _groups(rows: Dataset, cut: CohortCut) -> dict[str, NDArray[np.bool_]]:
+    """Which rows each group holds, those of unknown value first."""
+    value = value_of(rows, cut.feature)
+    column = rows.schema.columns[rows.schema.names.index(cut.feature)]
+    names = list(column.levels) or (_between(cut.cuts) if cut.cuts else ["no", "yes"])
+    member = value if not cut.cuts else np.where(np.isnan(value), np.nan, np.searchsorted(cut.cuts, value, side="right"))
+    return {"not known": np.isnan(value), **{name: member == group for group, name in enumerate(names)}}
+
+
+def _between(cuts: Sequence[float]) -> list[str]:
+    inner = [f"{low:g} to {high:g}" for low, high in itertools.pairwise(cuts)]
+    return [f"under {cuts[0]:g}", *inner, f"{cuts[-1]:g} and more"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from shared.asof.vector import Matrix
 from shared.errors import DataError
+from shared.matrix import Matrix
 from shared.metrics.ranking import Ranked, auc_pr, auc_roc
 from shared.model.blend import Model
 from training_job import ensemble, lightgbm_trees

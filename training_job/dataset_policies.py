@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from shared.asof.compile import fitted_params, statistic_params, vectors_sql
 from shared.asof.contract import Contract, Feature
 from shared.asof.labels import NEGATIVE, POSITIVE, labels, mature_asks_sql
-from shared.asof.vector import Matrix
 from shared.errors import DataError
+from shared.matrix import Matrix
 from shared.metrics.intervals import Estimate, bootstrap
 from shared.metrics.ranking import Ranked, auc_pr, lift_at
 from shared.metrics.summary import week_of

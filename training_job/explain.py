@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from shared.asof.contract import Contract
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from shared.model.artifact import Artifact, Predictor
 from shared.model.scorer import say
 from shared.score import Value

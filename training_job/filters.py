@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from shared.metrics.summary import week_of
 from training_job.dataset import Dataset
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from shared.model.blend import Model, shifted
 from training_job.lesson import Lesson
 from training_job.policy import Imbalance

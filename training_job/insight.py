@@ -11,7 +11,7 @@ import numpy as np
 from shared.config import ROOT
 from shared.errors import LeadscoreError
 from shared.model.registry import Registry
-from training_job import backtest, cohorts, explain, learning
+from training_job import backtest, cohorts, explain, learning, promised
 from training_job.compare import Course, Say
 from training_job.dataset import Dataset
 from training_job.folder import Folder
@@ -53,6 +53,7 @@ def look(trained: Trained, dataset: Dataset, asked: Asked, keys: Mapping[str, st
         "learning_curve": {"steps": steps, "words": words},
         "backtest": replayed,
         "overfitting": overfitting(trained),
+        "random_split": promised.promise(dataset, trained.sealed.rows, asked.policy.seed, asked.policy.threads) if trained.sealed else None,
     }
     return Insight(said, found, explain.drivers(trained, asked.contract, judged, keys) if trained.sealed else [])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from training_job.policy import Params, TrainingPolicy
 
 

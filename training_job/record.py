@@ -81,7 +81,8 @@ def _reasons(trained: Trained, ruling: Verdict | None) -> list[str]:
         else []
     )
     checks = [check.words for check in ruling.checks if check.consequence == ruling.verdict]
-    return [ruling.words.split(". ")[0] if ruling.needed_leads else ruling.verdict, *sealed_words(trained.sealed), *short, *checks]
+    waits = [ruling.words.split(". ")[0]] if ruling.needed_leads else []
+    return [*waits, *sealed_words(trained.sealed), *short, *checks]
 
 
 def _selection(trained: Trained) -> dict[str, float]:
@@ -123,7 +124,7 @@ def _calibration(found: Calibration) -> dict[str, Any]:
         "method": found.method,
         "skill_on_later_periods": found.skill,
         "refused": found.refused,
-        "segment": found.segment.model_dump() if found.segment else None,
+        "segment": asdict(found.segment) if found.segment else None,
         "segment_gain": found.segment_skill,
         "prior_update": found.prior,
     }

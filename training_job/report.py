@@ -57,6 +57,7 @@ def card(s: Mapping[str, Any]) -> str:
         ),
         "",
         f"Learning curve: {s['learning_curve']['words']}.",
+        *(["", f"For comparison, {s['random_split']['words']}."] if s["random_split"] else []),
         "",
         "## What drives it",
         "",

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from shared.asof.vector import Matrix
 from shared.config import ROOT
 from shared.documents import Document, broken_rule, load
 from shared.errors import DataError
+from shared.matrix import Matrix
 from shared.model.trees import Node, Trees, build
 from training_job.lesson import Lesson
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.asof.vector import Matrix
 from shared.errors import DataError
+from shared.matrix import Matrix
 from shared.metrics.drift import psi
 from shared.metrics.screening import information_value
 from training_job.dataset import Dataset

@@ -10,8 +10,8 @@ from importlib.metadata import version as library_version
 import numpy as np
 
 from shared.asof.contract import Contract
-from shared.asof.vector import Matrix
 from shared.config import ROOT
+from shared.matrix import Matrix
 from shared.metrics.intervals import Estimate, wilson
 from shared.metrics.ranking import Ranked, auc_roc, lift_at, ranks_within
 from shared.metrics.summary import figures, headline, period_of

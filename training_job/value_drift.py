@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.asof.contract import Contract
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from shared.metrics.drift import psi
 from shared.metrics.intervals import Estimate, wilson
 from training_job.audit.power import power

@@ -7,8 +7,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.asof.vector import Matrix
 from shared.errors import LeadscoreError
+from shared.matrix import Matrix
 from shared.metrics.drift import Drift, ks_two_sample, psi
 from shared.metrics.intervals import Estimate, bootstrap
 from shared.metrics.ranking import Ranked, auc_pr, auc_roc

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from rich.table import Table
 
 from ops import run as running
 from ops.predict import predict as score_file
-from shared.errors import ConfigError
+from training_job.folds import Period
 from training_job.report import NAMES
 
 console = Console(soft_wrap=True)
@@ -22,8 +21,9 @@ console = Console(soft_wrap=True)
 def train_on(data: Path, contract: Path | None, out: Path, sealed: str | None, features: str | None, json_out: Path | None) -> None:
     """Train on a world or a file, judge once on the sealed period, and say what came of it."""
     groups = tuple(part.strip() for part in features.split(",")) if features else ()
+    options = running.Options(data, contract, out, Period.parse(sealed) if sealed else None, groups)
     with console.status("Train") as status:
-        summary = running.run(running.Options(data, contract, out, _period(sealed), groups), lambda step: status.update(f"Train: {step}"))
+        summary = running.run(options, lambda step: status.update(f"Train: {step}"))
     if json_out:
         json_out.parent.mkdir(parents=True, exist_ok=True)
         json_out.write_text(json.dumps(summary, indent=1))
@@ -62,16 +62,3 @@ def predict_file(model: Path, data: Path, out: Path) -> None:
         task = bar.add_task("Score", total=None)
         scored, failed = score_file(model, data, out, lambda done, of: bar.update(task, completed=done, total=of))
     console.print(f"{scored:,} leads scored, {failed:,} could not be (their line says why): {out}")
-
-
-def _period(text: str | None) -> tuple[datetime, datetime] | None:
-    if text is None:
-        return None
-    first, dots, last = text.partition("..")
-    try:
-        start, end = (datetime.strptime(day, "%Y-%m-%d").replace(tzinfo=UTC) for day in (first, last))
-    except ValueError:
-        dots = ""
-    if not dots or end < start:
-        raise ConfigError(f"--sealed is {text!r}.", fix="Write first and last day, as 2009-04-01..2009-12-31.")
-    return start, end

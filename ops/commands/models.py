@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ops import backend, model_words, rescore
+from ops import backend, model_words, rescore, tracking
 from ops.shadow import shadow as compare_in_shadow
 from shared import policies
 from shared.clock import parse_instant
@@ -54,6 +54,21 @@ def diff(first: VersionArgument, second: VersionArgument, world: WorldOption = D
     """What differs between two versions: features, figures, calibration, bands, training."""
     registry = backend.registry(world)
     console.print(model_words.difference(_load(registry, first), _load(registry, second)))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="The directory that train --out wrote.")],
+    tracking_uri: Annotated[str, typer.Option(help="Where MLflow keeps its runs.")] = "sqlite:///mlflow.db",
+) -> None:
+    """Copy a run into MLflow's tracking: parameters, figures with intervals, the verdict, the files."""
+    if not (run / "run.json").is_file():
+        raise ConfigError(f"{run} holds no run.json.", fix="Give the directory that train --out wrote.")
+    try:
+        console.print(f"MLflow has it as run {tracking.export(run, tracking_uri)} in {tracking_uri}")
+    except ModuleNotFoundError:
+        fix = f"Install it in an environment of its own and say there: python ops/tracking.py {run} {tracking_uri}"
+        raise ConfigError("MLflow is not installed here.", fix=fix) from None
 
 
 @app.command()

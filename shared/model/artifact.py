@@ -159,9 +159,15 @@ def read_manifest(data: bytes) -> Manifest:
                 "calibration is probabilities at margins": len(x) == len(y) > 1 and ((y >= 0) & (y <= 1)).all(),
                 "the reference is finite": len(reference) > 0 and np.isfinite(reference).all(),
                 "there are features and bands": bool(manifest.features and manifest.bands),
+                "segments are cut by a number of the model, an offset each": _segments_fit(manifest),
             }
         )
     return manifest
+
+
+def _segments_fit(manifest: Manifest) -> bool:
+    segment, numbers = manifest.segment, {feature.name for feature in manifest.features if not feature.levels}
+    return segment is None or (segment.feature in numbers and len(segment.offsets) == len(segment.cuts) + 1)
 
 
 def _check_sum(name: str, data: bytes | None, recorded: str | None) -> None:

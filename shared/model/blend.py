@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from shared.model.linear import Linear
 from shared.model.trees import Trees, grained
 

@@ -1,10 +1,10 @@
 """Margins to probabilities and percentiles by stored knots: what training fixed, serving interpolates."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from shared.documents import Document
 from shared.matrix import Matrix
 
 REFERENCE_SIZE = 1001
@@ -14,7 +14,8 @@ SURE = 1e-6
 Knots = tuple[tuple[float, ...], tuple[float, ...]]
 
 
-class Segment(Document):
+@dataclass(frozen=True, slots=True)
+class Segment:
     """Log-odds to add by segment: of the leads whose `feature` lies between the cuts; [cuts + 1]. Missing: nothing is added."""
 
     feature: str

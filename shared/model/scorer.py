@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.asof.contract import Feature
-from shared.asof.vector import Matrix
+from shared.matrix import Matrix
 from shared.model import calibrate
 from shared.model.artifact import Artifact
 from shared.policies import Band

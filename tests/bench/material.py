@@ -11,8 +11,8 @@ import xgboost
 from shared import policies
 from shared.adapters.directory import DirectoryObjects
 from shared.asof.contract import Contract
-from shared.asof.vector import Matrix
 from shared.config import ROOT
+from shared.matrix import Matrix
 from shared.model.artifact import Artifact, FeatureSpec, Manifest, Training, pack
 from shared.model.calibrate import freeze_reference, sigmoid_knots
 from shared.model.registry import Registry

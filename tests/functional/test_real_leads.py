@@ -2,7 +2,7 @@
 
 import csv
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from ops.run import Options, run
 from shared.config import ROOT
 from shared.metrics.ranking import Ranked, auc_roc
 from tests.conftest import BANK_CALLS, CONTRACTS, SHARED_DATA, needs_bank_calls
+from training_job.folds import Period
 
 OLIST = SHARED_DATA / "olist_funnel"
 FEW = 25
@@ -33,7 +34,7 @@ def brief(tmp_path: Path) -> Path:
 
 @needs_bank_calls
 def test_real_calls_are_judged_in_time_order_and_under_prediction_is_said(tmp_path: Path) -> None:
-    sealed = (datetime(2009, 4, 1, tzinfo=UTC), datetime(2009, 12, 31, tzinfo=UTC))
+    sealed = Period(date(2009, 4, 1), date(2009, 12, 31))
     contract = CONTRACTS / "bank_marketing.yaml"
     said = run(Options(BANK_CALLS, contract, tmp_path / "run", sealed, (), policies=brief(tmp_path)), lambda _: None)
     assert said["sealed"]["auc_roc"]["n"] == 11_158
@@ -42,6 +43,10 @@ def test_real_calls_are_judged_in_time_order_and_under_prediction_is_said(tmp_pa
     assert said["sealed"]["mean_predicted"] < said["sealed"]["actual_rate"]["low"]
     assert any("under-predicts" in reason for reason in said["reasons"])
     assert said["verdict"] != "ship"
+    others = said["random_split"]
+    assert others["random"]["auc_roc"]["value"] == pytest.approx(0.754, abs=0.02)
+    assert others["random"]["lift_at_10"]["value"] == pytest.approx(4.4, abs=0.5)
+    assert others["later"]["auc_roc"]["high"] < others["random"]["auc_roc"]["low"]
     assert "duration" in said["refused_features"]
     clocks = {each["feature"] for each in said["removed_features"] if each["rule"] == "clock" and each["where"] == "model"}
     assert {"euribor3m", "emp_var_rate", "nr_employed"} <= clocks

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from datetime import UTC, datetime
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import pytest
 from ops.predict import COLUMNS, load_model, predict
 from ops.run import Options, run
 from shared.errors import ConfigError, ContractError, CorruptArtifact, DataError, LeakFound
+from training_job.folds import Period
 
 CONTRACT = """name: calls
 lead: {table: calls, key: id, contacted_at: day, outcome: {column: y, positive: "1"}}
@@ -123,13 +124,13 @@ def test_feature_groups_are_chosen_and_an_unknown_one_is_named(data: Path, tmp_p
 
 
 def test_a_sealed_period_the_data_do_not_cover_is_named(data: Path, tmp_path: Path) -> None:
-    period = (datetime(2030, 1, 1, tzinfo=UTC), datetime(2030, 2, 1, tzinfo=UTC))
+    period = Period(date(2030, 1, 1), date(2030, 2, 1))
     with pytest.raises(ConfigError, match="contacted from 2030-01-01 to 2030-02-01"):
         run(options(data, tmp_path / "run", sealed=period), lambda _: None)
 
 
 def test_too_few_rows_before_the_sealed_period_are_said_with_the_minimum(data: Path, tmp_path: Path) -> None:
-    period = (datetime(2023, 3, 1, tzinfo=UTC), datetime(2024, 8, 1, tzinfo=UTC))
+    period = Period(date(2023, 3, 1), date(2024, 8, 1))
     with pytest.raises(DataError, match="1,000 leads and 120 positives"):
         run(options(data, tmp_path / "run", sealed=period), lambda _: None)
 

@@ -5,7 +5,7 @@ import errno
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -90,10 +90,10 @@ def test_when_every_feature_is_refused_the_contract_says_so(tmp_path: Path) -> N
 
 def test_a_sealed_period_without_a_positive_or_too_early_is_named(tmp_path: Path) -> None:
     data, contract = write(tmp_path, changed(lambda i, row: {"y": row["y"] if i < 2400 else 0}))
-    late = (datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 5, 1, tzinfo=UTC))
+    late = Period(date(2024, 3, 1), date(2024, 5, 1))
     with pytest.raises(DataError, match=r"sealed period 2024-03-01\.\.2024-05-01 has .* and 0 positives"):
         run(Options(data, contract, tmp_path / "run", late, ()), lambda _: None)
-    early = (datetime(2023, 1, 2, tzinfo=UTC), datetime(2024, 5, 1, tzinfo=UTC))
+    early = Period(date(2023, 1, 2), date(2024, 5, 1))
     with pytest.raises(DataError, match="too few"):
         run(Options(data, contract, tmp_path / "run", early, ()), lambda _: None)
 

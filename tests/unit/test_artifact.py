@@ -49,6 +49,15 @@ def test_a_model_under_another_contract_is_refused(files: dict[str, bytes]) -> N
         unpack(pack(artifact.manifest, other, artifact.predictor, {}))
 
 
+@pytest.mark.parametrize(
+    "segment", [{"feature": "nobody", "cuts": [1.0], "offsets": [0.0, 1.0]}, {"feature": "pit_moves_3yr", "cuts": [1.0], "offsets": [0.0]}]
+)
+def test_segments_that_do_not_fit_the_model_are_refused(files: dict[str, bytes], segment: dict[str, object]) -> None:
+    manifest = {**json.loads(files[MANIFEST]), "segment": segment}
+    with pytest.raises(CorruptArtifact, match="segments are cut by a number of the model"):
+        unpack({**files, MANIFEST: json.dumps(manifest).encode()})
+
+
 def test_a_vector_that_lacks_a_feature_is_refused_by_name(trained: Trained) -> None:
     artifact = trained.artifact()
     vector = dict.fromkeys(artifact.schema.names, 1.0)

@@ -1,5 +1,6 @@
 """What people read of a run: drivers that add up, groups and beliefs judged with multiple testing, past months replayed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
@@ -10,10 +11,11 @@ from shared.asof.contract import Contract
 from shared.asof.vector import Column, Schema
 from shared.config import ROOT
 from shared.model.artifact import unpack
-from training_job import backtest, cohorts, explain, learning
+from training_job import backtest, cohorts, explain, learning, promised
 from training_job.cohorts import BeliefPolicy, CohortCut, beliefs
 from training_job.compare import Course
 from training_job.dataset import Dataset
+from training_job.folds import Fold
 from training_job.insight import look
 from training_job.policy import TrainingPolicy, training
 from training_job.train import Asked, Trained, train
@@ -112,6 +114,17 @@ def test_a_group_that_differs_is_found_and_noise_is_not() -> None:
     assert ("strong", "not known") in {(each.cut, each.group) for each in found}
 
 
+def test_a_category_is_grouped_by_its_levels_and_a_yes_or_no_by_its_answers() -> None:
+    rows = calls()
+    answer = replace(rows, matrix=(rows.matrix[:, :1] > 0).astype(float), schema=Schema((Column("answer", "bool", ()),)))
+    kinds = cohorts.cohorts(rows, rows.outcome, [CohortCut(name="kind", feature="kind")])
+    assert [each.group for each in kinds] == ["a", "b", "c"]
+    assert [each.differs for each in kinds][2]
+    answers = cohorts.cohorts(answer, answer.outcome, [CohortCut(name="answer", feature="answer")])
+    assert [each.group for each in answers] == ["no", "yes"]
+    assert answers[0].rate.high < answers[1].rate.low
+
+
 def test_among_many_groups_of_noise_chance_is_not_mistaken_for_difference() -> None:
     mistaken = 0
     for seed in range(20):
@@ -188,6 +201,21 @@ def test_the_learning_curve_says_no_more_than_its_intervals_bear(trained: Traine
     assert [step.rows for step in steps] == sorted(step.rows for step in steps)
     assert "less than these leads can tell apart" in words
     assert learning.words([]) == "too few leads for a learning curve"
+
+
+def test_a_random_split_promises_what_only_the_clock_knew() -> None:
+    steady = calls()
+    days = (steady.contacted_at - steady.contacted_at[0]).astype("timedelta64[D]").astype(float)
+    random = np.random.default_rng(3)
+    rate = random.permutation(np.linspace(0.02, 0.6, 700))[days.astype(int) // 7]
+    schema = Schema((Column("rate_of_interest", "float", ()),))
+    outcome = (random.uniform(size=len(days)) < rate).astype(float)
+    clock = replace(steady, matrix=days[:, None], outcome=outcome, schema=schema)
+    split = Fold(np.arange(6000), np.arange(6000, 8000))
+    promised_of = {name: promised.promise(rows, split, 0, 1) for name, rows in (("clock", clock), ("steady", steady))}
+    assert promised_of["clock"].random["auc_roc"].low > promised_of["clock"].later["auc_roc"].high
+    assert promised_of["clock"].words.endswith("the difference is time, which no random split can see")
+    assert promised_of["steady"].words.endswith("cannot be told apart")
 
 
 def test_everything_together_from_one_run(trained: Trained) -> None:
