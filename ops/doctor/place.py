@@ -33,12 +33,15 @@ class Place:
     @property
     def renew(self) -> str:
         """What makes the data anew."""
-        return self.apply if self.cloud else f"rm -r {self._world} && make serve WORLD={self._world}"
+        return self.apply if self.cloud else f"Stop make serve, then: rm -r {self._world} && make serve WORLD={self._world}"
 
-    @property
-    def objects_remove(self) -> str:
-        """The command that removes an object, up to its name."""
-        return f"gcloud storage rm gs://{self.settings.bucket}" if self.cloud else f"rm {self._world}/objects"
+    def remove(self, objects: str) -> str:
+        """The command that removes an object, or all below a name."""
+        return (
+            f"gcloud storage rm --recursive gs://{self.settings.bucket}/{objects}"
+            if self.cloud
+            else f"rm -r {self._world}/objects/{objects}"
+        )
 
     def command(self, arguments: str) -> str:
         """A command of ours, on this place."""

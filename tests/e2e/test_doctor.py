@@ -78,7 +78,10 @@ def broken(up: Running) -> Iterator[dict[str, tuple[str, str]]]:
         "flow Lead_Contacted": ("is not active", "Setup > Flows > Lead_Contacted > Activate"),
         "subscription score-lead": ("has no dead letter", "make serve WORLD="),
         "subscription sync-scores": ("waits 10 s for an answer, the function works up to 300 s", "make serve WORLD="),
-        "champion": (f"{version} cannot be read: {arrays.name} of the artefact does not match its sha256", "./leadscore train --promote"),
+        "champion": (
+            f"{version} cannot be read: {arrays.name} of the artefact does not match its sha256",
+            "./leadscore train --promote --world",
+        ),
         "column vendor.rep_snapshots.total_assets_m": ("is not there; it is declared as FLOAT64", "make serve WORLD="),
         "secret ingress-secret": ("is empty: it would refuse everybody", "make serve WORLD="),
     }
@@ -117,7 +120,15 @@ def test_nine_broken_things_are_all_named_in_one_run_each_with_what_mends_it(up:
     assert doctor(up, tmp_path / "found.json")[0] == 0
 
 
-def test_the_command_that_is_shown_for_a_broken_champion_mends_it(up: Running, trained: Trained, tmp_path: Path) -> None:
+def test_the_line_shown_for_a_broken_only_champion_trains_the_same_again(up: Running, trained: Trained, tmp_path: Path) -> None:
+    next((up.world.path / "objects" / "models" / trained.version).glob("*.npz")).write_bytes(b"")
+    _, _, lines = doctor(up, tmp_path / "found.json")
+    subprocess.run(lines["champion"]["mend"], cwd=ROOT, shell=True, check=True, capture_output=True)  # noqa: S602 - it is what is tested
+    status, _, lines = doctor(up, tmp_path / "found.json")
+    assert (status, trained.version in lines["champion"]["words"]) == (0, True)
+
+
+def test_the_line_shown_for_a_broken_champion_goes_back_to_the_one_before(up: Running, trained: Trained, tmp_path: Path) -> None:
     """A second champion, the same model under another version, loses a byte; the way back is the line below it."""
     objects = up.world.path / "objects"
     folder = objects / "models" / trained.version
