@@ -151,7 +151,7 @@ def test_everything_that_is_broken_is_named_in_one_run(patient: Patient) -> None
     assert {line.name for line in patient.wrong()} == {BREAKAGES[breakage][1] for breakage in chosen}
 
 
-def _empty(google: FakeGoogle) -> None:
+def empty(google: FakeGoogle) -> None:
     """As infra/bootstrap.sh leaves a project: its services on, nothing applied."""
     google.off |= {"pubsub", "bigquery"}
     google.apis = set(declared.apis_before())
@@ -161,13 +161,13 @@ def _empty(google: FakeGoogle) -> None:
 
 
 def test_before_the_first_apply_only_what_it_needs_is_asked(patient: Patient) -> None:
-    _empty(patient.google)
+    empty(patient.google)
     assert patient.wrong(before=True) == []
     assert len([line for line in patient.wrong() if line.outcome == "red"]) > 20
 
 
 def test_what_stood_there_before_terraform_came_is_named_before_anything_is_made(patient: Patient) -> None:
-    _empty(patient.google)
+    empty(patient.google)
     patient.google.off.discard("pubsub")
     patient.google.lists[f"pubsub/v1/{P}/topics"] = {"lead-scored": {"name": f"{P}/topics/lead-scored"}}
     patient.google.lists[f"pubsub/v1/{P}/subscriptions"] = {}
