@@ -34,6 +34,7 @@ class Faults:
     `reset_writes`: so many writing calls are carried out and then the connection breaks before the answer.
     `refused_leads`: a validation rule stands against these. `login_refused`: what every login is answered, such as
     "invalid_grant: user hasn't approved this consumer". `clock_ahead_seconds`: by how much Salesforce's clock differs from ours.
+    `lead_hidden`: the integration user has no right to the object.
     """
 
     unavailable_calls: int = 0
@@ -48,6 +49,7 @@ class Faults:
     refused_leads: tuple[str, ...] = ()
     login_refused: str = ""
     clock_ahead_seconds: float = 0.0
+    lead_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)

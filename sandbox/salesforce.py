@@ -121,6 +121,8 @@ def _login_refusal(assertion: str, login_key: str, ahead_seconds: float) -> str:
 def _record_routes(app: Flask, org: Org) -> None:
     @app.get(f"{_DATA}/sobjects/Lead/describe")
     def describe(version: str) -> ResponseReturnValue:
+        if org.faults.lead_hidden:
+            return error(404, "NOT_FOUND", "The requested resource does not exist")
         fields = [{**asdict(spec), "name": name, "type": _TYPES.get(spec.kind, spec.kind)} for name, spec in org.fields.items()]
         return {"name": "Lead", "updateable": True, "fields": fields}
 

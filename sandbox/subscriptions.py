@@ -8,11 +8,11 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from sandbox import keys
-from sandbox.topology import topology
+from sandbox.topology import TIMEOUT_SECONDS, topology
 
 DEAD_LETTER_TOPIC = "dead-letters"
 DEAD_LETTER_SUBSCRIPTION = "dead-letters-dlq"
-_TIMEOUT_SECONDS, _MARGIN_SECONDS, _LONGEST_SECONDS = 60, 30, 600
+_MARGIN_SECONDS, _LONGEST_SECONDS = 30, 600
 """As infra/subscriptions.tf reckons the deadline from the function's timeout."""
 
 
@@ -49,14 +49,12 @@ class Administered(Protocol):
 def wired(functions_url: str) -> list[Subscription]:
     """The subscriptions `infra/functions.yaml` declares, pushing to the functions at `functions_url`."""
     return [
-        Subscription(name.replace("_", "-"), function.topic, f"{functions_url}/{name}", _deadline(function.timeout_seconds))
+        Subscription(
+            name.replace("_", "-"), function.topic, f"{functions_url}/{name}", min(_LONGEST_SECONDS, function.timeout + _MARGIN_SECONDS)
+        )
         for name, function in topology().functions.items()
         if function.trigger == "topic"
     ]
-
-
-def _deadline(timeout_seconds: int | None) -> int:
-    return min(_LONGEST_SECONDS, (timeout_seconds or _TIMEOUT_SECONDS) + _MARGIN_SECONDS)
 
 
 def administration(app: Flask, bus: Administered, topics: Collection[str]) -> None:
@@ -68,7 +66,7 @@ def administration(app: Flask, bus: Administered, topics: Collection[str]) -> No
 
     @app.get("/v1/projects/<project>/subscriptions")
     def list_subscriptions(project: str) -> ResponseReturnValue:
-        filed = {**_common(project, DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC, _TIMEOUT_SECONDS), "pushConfig": {}}
+        filed = {**_common(project, DEAD_LETTER_SUBSCRIPTION, DEAD_LETTER_TOPIC, TIMEOUT_SECONDS), "pushConfig": {}}
         return {"subscriptions": [*(_resource(project, each, bus.retry) for each in bus.subscriptions()), filed]}
 
     @app.patch("/v1/projects/<project>/subscriptions/<name>")

@@ -9,7 +9,7 @@ from ops.doctor import declared
 from ops.doctor.check import Line, green, red
 from ops.doctor.place import Place
 from ops.doctor.rest import Rest
-from ops.system import DEAD_LETTER_SUBSCRIPTION
+from sandbox.subscriptions import DEAD_LETTER_SUBSCRIPTION
 from sandbox.topology import topology
 
 DEAD_LETTERS = "dead-letters"
@@ -79,14 +79,14 @@ def _buried(name: str, found: Mapping[str, Any], place: Place) -> Iterator[Line]
     update = f"pubsub subscriptions update {_last(found['name'])} --dead-letter-topic {DEAD_LETTERS} --max-delivery-attempts {attempts}"
     if _last(policy.get("deadLetterTopic", "")) != DEAD_LETTERS:
         yield red(name, "has no dead letter: what cannot be handled is delivered for ever", place.gcloud(update))
-    elif policy.get("maxDeliveryAttempts") != attempts and place.cloud:
+    elif policy.get("maxDeliveryAttempts") != attempts:
         yield red(
             name, f"gives up after {policy.get('maxDeliveryAttempts')} attempts; the functions count {attempts}", place.gcloud(update)
         )
 
 
 def _patient(name: str, found: Mapping[str, Any], function: str, place: Place) -> Iterator[Line]:
-    deadline, timeout = int(found["ackDeadlineSeconds"]), declared.timeout(function)
+    deadline, timeout = int(found["ackDeadlineSeconds"]), topology().functions[function].timeout
     if deadline < timeout:
         mend = place.gcloud(f"pubsub subscriptions update {_last(found['name'])} --ack-deadline {min(600, timeout + 30)}")
         yield red(name, f"waits {deadline} s for an answer, the function works up to {timeout} s: it would be delivered twice", mend)

@@ -14,8 +14,6 @@ INFRA = ROOT / "infra"
 VIEWS = INFRA / "views"
 PACKAGE = ROOT / "salesforce" / "force-app" / "main" / "default"
 PERMISSION_SET, FLOW = "Lead_Score_Integration", "Lead_Contacted"
-TIMEOUT_SECONDS = 60
-"""Of a function that does not say: infra/topology.tf."""
 
 _NAMESPACE = "{http://soap.sforce.com/2006/04/metadata}"
 
@@ -33,10 +31,6 @@ class FieldWanted:
     def __str__(self) -> str:
         size = str(self.length) if self.length else f"{self.precision - self.scale},{self.scale}" if self.precision else ""
         return f"{self.kind}({size})" if size else self.kind
-
-
-def timeout(function: str) -> int:
-    return topology().functions[function].timeout_seconds or TIMEOUT_SECONDS
 
 
 def pushed() -> dict[str, str]:

@@ -57,19 +57,24 @@ def of_data(app: App, place: Place) -> list[Check]:
 
 def of_cloud(environment: str, base: str = GOOGLE, folder: Path = declared.INFRA) -> list[Check]:
     """The checks of a project. What the tfvars of `folder` say holds; credentials are those of the account that asks."""
-    import google.auth  # noqa: PLC0415 - half a second, and not on a laptop
-    from google.auth.transport.requests import AuthorizedSession  # noqa: PLC0415
+    path = folder / f"{environment}.tfvars"
+    values = tfvars.read(path)
+    place, rest = _cloud_place(_signed_in(), base, environment, values)
+    return [*of_project(rest, place, path, values), *of_salesforce(place), *of_data(build(place.settings), place)]
+
+
+def _signed_in() -> requests.Session:
+    """ConfigError unless Google takes the credentials at hand now."""
+    import google.auth  # noqa: PLC0415 - not on a laptop
+    from google.auth.exceptions import GoogleAuthError  # noqa: PLC0415
+    from google.auth.transport.requests import AuthorizedSession, Request  # noqa: PLC0415
 
     try:
         credentials, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
-    except google.auth.exceptions.DefaultCredentialsError as fault:
-        raise ConfigError(f"There are no Google credentials: {fault}", fix="gcloud auth application-default login") from fault
-    path = folder / f"{environment}.tfvars"
-    values = tfvars.read(path)
-    session = cast(requests.Session, AuthorizedSession(credentials))  # type: ignore[no-untyped-call]
-    place, rest = _cloud_place(session, base, environment, values)
-    salesforce = of_salesforce(place)
-    return [*of_project(rest, place, path, values), *salesforce, *of_data(build(place.settings), place)]
+        credentials.refresh(Request())  # type: ignore[no-untyped-call]
+    except GoogleAuthError as fault:
+        raise ConfigError(f"Google does not let you in: {fault}", fix="gcloud auth application-default login") from fault
+    return cast(requests.Session, AuthorizedSession(credentials))  # type: ignore[no-untyped-call]
 
 
 def of_project(rest: Rest, place: Place, path: Path, values: Mapping[str, Any]) -> list[Check]:

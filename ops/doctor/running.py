@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ops.doctor import declared
 from ops.doctor.bus import DEAD_LETTERS
 from ops.doctor.check import Line, NotSeen, green, red
 from ops.doctor.place import Place
@@ -45,12 +44,14 @@ def _function(name: str, found: Resource | None, key: str, place: Place) -> Iter
     if found["state"] != "ACTIVE":
         said = "; ".join(message.get("message", "") for message in found.get("stateMessages", []))
         wrong.append(red(name, f"is {found['state']} {said}".rstrip(), place.apply))
-    if int(config.get("timeoutSeconds", 0)) != declared.timeout(key):
-        wrong.append(red(name, f"works up to {config.get('timeoutSeconds')} s, declared are {declared.timeout(key)} s", place.apply))
+    if int(config.get("timeoutSeconds", 0)) != topology().functions[key].timeout:
+        wrong.append(
+            red(name, f"works up to {config.get('timeoutSeconds')} s, declared are {topology().functions[key].timeout} s", place.apply)
+        )
     variables = {*config.get("environmentVariables", {}), *(each["key"] for each in config.get("secretEnvironmentVariables", []))}
     needed = {"LEADSCORE_BACKEND", "LEADSCORE_PROJECT", "LEADSCORE_BUCKET", "LEADSCORE_PUSH_AUDIENCE", "LEADSCORE_PUSH_ACCOUNT"}
     wrong += [red(name, f"is not told {variable}", place.apply) for variable in sorted(needed - variables)]
-    yield from wrong or [green(name, f"is active, {declared.timeout(key)} s")]
+    yield from wrong or [green(name, f"is active, {topology().functions[key].timeout} s")]
 
 
 def jobs(rest: Rest, place: Place) -> Iterator[Line]:

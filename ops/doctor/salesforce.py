@@ -23,8 +23,11 @@ _CERTIFICATE = (
 )
 _APP = "Setup > External Client App Manager"
 _DIAGNOSES = (
-    ("approved", "the app does not know this user", f"{_APP} > Policies: admin approved users, permission set {PERMISSION_SET}; then "),
-    ("authorized", "the app does not know this user", f"{_APP} > Policies: admin approved users, permission set {PERMISSION_SET}; then "),
+    (
+        "approved",
+        "the app does not know this user",
+        f"{_APP} > Policies: admin approved users, permission set {PERMISSION_SET}; then {{assign}}",
+    ),
     ("audience", "SALESFORCE_DOMAIN is another login host than the org's", "Set salesforce.domain to login, test or your My Domain"),
     ("inactive", "the user is not active", "Setup > Users: activate the integration user"),
     ("locked", "the user is locked", "Setup > Users: unlock the integration user"),
@@ -48,9 +51,10 @@ def looked_at(crm: SalesforceCrm, place: Place) -> Iterator[Line]:
         there = crm.fields()
     except (CrmUnavailable, CrmRefused) as fault:
         yield from _clock(crm)
-        yield _not_in(crm, fault, place)
-        yield unchecked("fields of Lead", "the login failed")
-        yield unchecked(f"permission set {PERMISSION_SET}", "the login failed")
+        failed = _not_in(crm, fault, place)
+        yield failed
+        yield unchecked("fields of Lead", f"the {failed.name} failed")
+        yield unchecked(f"permission set {PERMISSION_SET}", f"the {failed.name} failed")
         return
     yield from _clock(crm)
     yield green("login", f"{place.settings.salesforce.username} is let in by JWT")
@@ -67,8 +71,8 @@ def flow(crm: SalesforceCrm, place: Place) -> Iterator[Line]:
         found = crm.select(f"SELECT ApiName, IsActive FROM FlowDefinitionView WHERE ApiName = '{FLOW}'")
     except CrmRefused:
         yield unchecked(name, "the integration user may not see setup", f"An administrator looks: Setup > Flows > {FLOW} is active")
-    except CrmUnavailable:
-        yield unchecked(name, "the login failed")
+    except CrmUnavailable as fault:
+        yield unchecked(name, fault.what)
     else:
         if not found:
             yield red(name, "is not installed: no stage change is told, only polled", deploy)
@@ -107,8 +111,8 @@ def _not_in(crm: SalesforceCrm, fault: CrmUnavailable | CrmRefused, place: Place
         said = fault.what.lower()
         for word, meaning, mend in _DIAGNOSES:
             if word in said:
-                return red("login", f"{fault.what}: {meaning}", f"{mend}{_assign(place) if mend.endswith('then ') else ''}")
-    return red("login", fault.what, fault.fix)
+                return red("login", f"{fault.what}: {meaning}", mend.format(assign=_assign(place)))
+    return red("look at Lead" if isinstance(fault, CrmRefused) else "login", fault.what, fault.fix)
 
 
 def _fields(there: Mapping[str, LeadField], policy: SalesforcePolicy, place: Place) -> Iterator[Line]:

@@ -10,7 +10,7 @@ from ops.doctor.check import Line, NotSeen, green, red
 from ops.doctor.place import Place
 from ops.doctor.rest import Absent, ApiOff, Rest
 from ops.doctor.warehouse import datasets
-from ops.system import DEAD_LETTER_SUBSCRIPTION
+from sandbox.subscriptions import DEAD_LETTER_SUBSCRIPTION
 from sandbox.topology import topology
 
 
@@ -72,7 +72,9 @@ def _locked(rest: Rest, place: Place) -> Iterator[Line]:
     except Absent:
         return
     who, since = lock.get("Who", "somebody"), lock.get("Created", "some time")
-    mend = f"If no build is running: terraform -chdir=infra force-unlock {lock.get('ID', 'ID')}"
+    backend = f"-backend-config=bucket={place.project}-terraform-state -backend-config=prefix=leadscore/{place.environment}"
+    unlock = f"terraform -chdir=infra init {backend} && terraform -chdir=infra force-unlock {lock.get('ID', 'ID')}"
+    mend = f"If no build is running: {unlock}"
     yield red("Terraform's state", f"is locked by {who} since {since}: an apply is running, or died", mend)
 
 
@@ -87,9 +89,8 @@ def _in_the_way(rest: Rest, place: Place, state: State) -> Iterator[Line]:
         for thing in kind.things:
             if thing.id in there and thing.address not in state.known:
                 block = f'import {{\\n  to = {thing.address}\\n  id = "{thing.id}"\\n}}\\n'
-                yield red(
-                    thing.id, "is there and Terraform does not know it: apply would stop at it", f"printf '{block}' >> infra/adopted.tf"
-                )
+                adopt = f"printf '{block}' >> infra/adopted.tf"
+                yield red(thing.id, "is there and Terraform does not know it: apply would stop at it", adopt)
     bucket = f"{place.project}-models"
     try:
         rest.exists("storage", f"storage/v1/b/{bucket}")
@@ -115,28 +116,29 @@ def _there(found: Callable[[], set[str]]) -> set[str]:
 
 
 def _kinds(rest: Rest, place: Place) -> Iterator[_Kind]:
-    project, region = f"projects/{place.project}", f"projects/{place.project}/locations/{place.region}"
-    shape, names = topology(), partial(_names, rest)
-    pushed = [key for key, function in shape.functions.items() if function.trigger == "topic"]
-    topics = tuple(Thing(f'google_pubsub_topic.topics["{name}"]', f"{project}/topics/{name}") for name in shape.topics)
+    """Where a name is taken once: topics, subscriptions, functions, jobs, accounts, datasets."""
+    project, region, shape = f"projects/{place.project}", f"projects/{place.project}/locations/{place.region}", topology()
+    names, host, prefix = partial(_names, rest), f"{place.project}.iam.gserviceaccount.com", place.settings.dataset_prefix
+    dashed = {key: key.replace("_", "-") for key in shape.functions}
+    pushed = {key: name for key, name in dashed.items() if shape.functions[key].trigger == "topic"}
+    topics = _each("google_pubsub_topic.topics", f"{project}/topics", {topic: topic for topic in shape.topics})
     yield _Kind(topics, partial(names, "pubsub", f"v1/{project}/topics", "topics"))
-    subscriptions = tuple(Thing(f'google_pubsub_subscription.push["{key}"]', f"{project}/subscriptions/{_dashed(key)}") for key in pushed)
+    subscriptions = _each("google_pubsub_subscription.push", f"{project}/subscriptions", pushed)
     buried = Thing("google_pubsub_subscription.dead_letters", f"{project}/subscriptions/{DEAD_LETTER_SUBSCRIPTION}")
     yield _Kind((*subscriptions, buried), partial(names, "pubsub", f"v1/{project}/subscriptions", "subscriptions"))
-    functions = tuple(
-        Thing(f'google_cloudfunctions2_function.functions["{key}"]', f"{region}/functions/{_dashed(key)}") for key in shape.functions
-    )
+    functions = _each("google_cloudfunctions2_function.functions", f"{region}/functions", dashed)
     yield _Kind(functions, partial(names, "cloudfunctions", f"v2/{region}/functions", "functions"))
-    jobs = tuple(Thing(f'google_cloud_run_v2_job.jobs["{key}"]', f"{region}/jobs/{_dashed(key)}") for key in shape.jobs)
+    jobs = _each("google_cloud_run_v2_job.jobs", f"{region}/jobs", {key: key.replace("_", "-") for key in shape.jobs})
     yield _Kind(jobs, partial(names, "run", f"v2/{region}/jobs", "jobs"))
-    emails = {key: f"fn-{_dashed(key)}@{place.project}.iam.gserviceaccount.com" for key in shape.functions}
-    accounts = tuple(
-        Thing(f'google_service_account.functions["{key}"]', f"{project}/serviceAccounts/{email}") for key, email in emails.items()
-    )
+    emails = {key: f"fn-{name}@{host}" for key, name in dashed.items()}
+    accounts = _each("google_service_account.functions", f"{project}/serviceAccounts", emails)
     yield _Kind(accounts, partial(names, "iam", f"v1/{project}/serviceAccounts", "accounts"))
-    prefix = place.settings.dataset_prefix
-    kept = tuple(Thing(f'google_bigquery_dataset.datasets["{name}"]', f"{project}/datasets/{prefix}{name}") for name in datasets())
+    kept = _each("google_bigquery_dataset.datasets", f"{project}/datasets", {name: f"{prefix}{name}" for name in datasets()})
     yield _Kind(kept, partial(_datasets, rest, project))
+
+
+def _each(resource: str, parent: str, named: Mapping[str, str]) -> tuple[Thing, ...]:
+    return tuple(Thing(f'{resource}["{key}"]', f"{parent}/{name}") for key, name in named.items())
 
 
 def _names(rest: Rest, service: str, path: str, key: str) -> set[str]:
@@ -151,7 +153,3 @@ def _datasets(rest: Rest, project: str) -> set[str]:
 def _object(place: Place, suffix: str) -> str:
     name = quote(f"leadscore/{place.environment}/default.{suffix}", safe="")
     return f"storage/v1/b/{place.project}-terraform-state/o/{name}"
-
-
-def _dashed(key: str) -> str:
-    return key.replace("_", "-")

@@ -67,7 +67,6 @@ class _Reader:
 
     def __init__(self, path: Path, text: str) -> None:
         self._path = path
-        self._line = 1
         self._tokens = [token for token in self._split(text) if token[0].strip() and not re.match("#|//", token[0])]
         self._at = 0
 

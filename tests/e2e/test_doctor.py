@@ -10,7 +10,6 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import pytest
 import requests
 
 from shared.adapters.directory import DirectoryObjects
@@ -196,7 +195,7 @@ def test_a_subscription_without_a_dead_letter_goes_on_for_ever_so_the_doctor_is_
     assert len(list((up.world.path / "dead_letters").glob("*.json"))) == before + 1
 
 
-def test_without_a_running_sandbox_the_doctor_says_what_to_start(trained: Trained, capfd: pytest.CaptureFixture[str]) -> None:
+def test_without_a_running_sandbox_the_doctor_says_what_to_start(trained: Trained) -> None:
     command = [sys.executable, "-m", "ops", "doctor", "--world", str(trained.world.path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -37,7 +37,7 @@ class FakeGoogle:
     held: set[str] = field(default_factory=lambda: set(LOOKS))
     off: set[str] = field(default_factory=set)
     forbidden: set[str] = field(default_factory=set)
-    base: str = ""
+    signs_in: bool = True
 
     def take_away(self, path: str) -> None:
         """A resource, or everything below a folder."""
@@ -168,7 +168,7 @@ def _subscription(key: str) -> dict[str, Any]:
         "name": f"projects/{PROJECT}/subscriptions/{key.replace('_', '-')}",
         "topic": f"projects/{PROJECT}/topics/{topology().functions[key].topic}",
         "pushConfig": {"pushEndpoint": _uri(key), "oidcToken": {"serviceAccountEmail": _email("leadscore-push"), "audience": _uri(key)}},
-        "ackDeadlineSeconds": min(600, declared.timeout(key) + 30),
+        "ackDeadlineSeconds": min(600, topology().functions[key].timeout + 30),
         "messageRetentionDuration": "604800s",
         "expirationPolicy": {},
         "deadLetterPolicy": {
@@ -192,7 +192,7 @@ def _function(key: str) -> dict[str, Any]:
         "name": f"projects/{PROJECT}/locations/{REGION}/functions/{key.replace('_', '-')}",
         "state": "ACTIVE",
         "environment": "GEN_2",
-        "serviceConfig": {"timeoutSeconds": declared.timeout(key), "environmentVariables": variables, "uri": _uri(key)},
+        "serviceConfig": {"timeoutSeconds": topology().functions[key].timeout, "environmentVariables": variables, "uri": _uri(key)},
     }
 
 
@@ -240,6 +240,8 @@ def create_app(google: FakeGoogle) -> Flask:
 
     @app.post("/oauth2/token")
     def token() -> ResponseReturnValue:
+        if not google.signs_in:
+            return {"error": "invalid_grant", "error_description": "Token has been expired or revoked."}, 400
         return {"access_token": "ours", "expires_in": 3600, "token_type": "Bearer"}
 
     @app.route("/<service>/<path:path>", methods=["GET", "POST"])

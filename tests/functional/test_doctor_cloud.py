@@ -116,7 +116,7 @@ BREAKAGES: dict[str, tuple[Callable[[FakeGoogle], object], str, str, str]] = {
     "other audience": (lambda g: g.item(f"pubsub/v1/{P}/subscriptions/score-lead")["pushConfig"]["oidcToken"].update(audience="https://old.run.app"), "subscription score-lead", "its token is for https://old.run.app", "gcloud builds submit"),
     "topic deleted": (lambda g: g.item(f"pubsub/v1/{P}/subscriptions/score-lead").update(topic="_deleted-topic_"), "subscription score-lead", "listens to _deleted-topic_, not to lead-contacted", "gcloud builds submit"),
     "push refused": (lambda g: g.item(f"pubsub/v1/{P}/subscriptions/score-lead").update(state="RESOURCE_ERROR"), "subscription score-lead", "RESOURCE_ERROR", "gcloud builds submit"),
-    "locked state": (lambda g: g.resources.update({f"storage/storage/v1/b/{PROJECT}-terraform-state/o/leadscore/dev/default.tflock": {"ID": "1712", "Who": "root@build", "Created": "2026-01-31T10:00:00Z"}}), "Terraform's state", "is locked by root@build since 2026-01-31T10:00:00Z", "terraform -chdir=infra force-unlock 1712"),
+    "locked state": (lambda g: g.resources.update({f"storage/storage/v1/b/{PROJECT}-terraform-state/o/leadscore/dev/default.tflock": {"ID": "1712", "Who": "root@build", "Created": "2026-01-31T10:00:00Z"}}), "Terraform's state", "is locked by root@build since 2026-01-31T10:00:00Z", "&& terraform -chdir=infra force-unlock 1712"),
     "tainted": (lambda g: _state(g)["resources"][3]["instances"][0].update(status="tainted"), "Terraform's state", 'functions["receive_stage_change"] was made only in part', "gcloud builds submit"),
     "bigger than the account": (lambda g: g.held.discard("run.jobs.list"), "your account", "it lacks run.jobs.list", "--role roles/viewer"),
 }  # fmt: skip
@@ -315,7 +315,7 @@ def test_tables_models_and_values_of_secrets_are_red_with_the_command_of_the_clo
     assert red["column vendor.rep_snapshots.total_assets_m"].mend == add
     assert "RENAME TO ledger_before" in red["column scores.ledger.lead_id"].mend
     assert red["table monitoring.batch_runs"].mend.startswith(f"gcloud builds submit --project {PROJECT}")
-    assert "docs/deploy.md" in red["champion"].mend
+    assert red["champion"].mend.startswith(f"gcloud storage ls -a gs://{PROJECT}-models/models/{trained.version}/")
     assert "no private key in PEM form" in red["secret salesforce-private-key"].words
     assert not any("BEGIN CERTIFICATE" in line.words for line in red.values())
 
@@ -324,6 +324,22 @@ def test_without_credentials_the_command_says_how_to_sign_in(patient: Patient, t
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "absent.json"))
     with pytest.raises(ConfigError) as fault:
         rounds.of_cloud("dev", patient.base, patient.file.parent)
+    assert fault.value.fix == "gcloud auth application-default login"
+
+
+def test_without_a_model_the_cloud_is_told_how_to_train_and_promote_one(signed_in: Patient) -> None:
+    signed_in.google.take_away(f"storage/download/storage/v1/b/{PROJECT}-models/o/registry/champion.json")
+    wrong = {line.name: line for line in _all(signed_in) if line.outcome != "green"}
+    assert wrong.keys() == {"champion", "contract of the champion"}
+    assert wrong["contract of the champion"].outcome == "not checked"
+    assert "docs/deploy.md" in wrong["champion"].mend
+    assert f"LEADSCORE_BUCKET={PROJECT}-models ./leadscore models promote VERSION" in wrong["champion"].mend
+
+
+def test_credentials_google_no_longer_takes_are_one_sentence_and_no_list_of_failures(signed_in: Patient) -> None:
+    signed_in.google.signs_in = False
+    with pytest.raises(ConfigError, match="Google does not let you in") as fault:
+        rounds.of_cloud("dev", signed_in.base, signed_in.file.parent)
     assert fault.value.fix == "gcloud auth application-default login"
 
 

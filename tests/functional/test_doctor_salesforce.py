@@ -163,6 +163,14 @@ def test_a_user_who_may_not_see_setup_leaves_it_to_an_administrator(patient: Pat
     assert "Setup > Flows" in wrong["flow Lead_Contacted"].mend
 
 
+def test_a_user_who_may_not_see_leads_is_let_in_and_told_apart_from_a_refused_login(patient: Patient) -> None:
+    patient.org.faults.lead_hidden = True
+    wrong = patient.wrong()
+    assert "404" in wrong["look at Lead"].words
+    assert wrong["fields of Lead"].words == "the look at Lead failed"
+    assert "login" not in wrong
+
+
 def test_a_server_in_trouble_is_red_and_not_a_crash(patient: Patient) -> None:
     patient.org.faults.unavailable_share = 1.0
     assert "503" in patient.wrong()["login"].words
