@@ -31,12 +31,13 @@ test: $(VENV)/.dev ## All tests
 	if [ $$status = 0 ]; then echo "make test: everything that ran passed; what was skipped says why above."; \
 	else echo "make test: FAILED (pytest exit $$status); see the failures above."; fi; exit $$status
 
-check: $(VENV)/.dev ## Lint, format, types, import rules
+check: $(VENV)/.dev ## Lint, format, types, import rules; no secret, person or machine in a file
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	@echo "make check: lint, format, types and import rules are clean."
+	$(BIN)/python -m deploy.scan
+	@echo "make check: lint, format, types, import rules and files are clean."
 
 emulators: ## Install the BigQuery emulator for its wire tests (needs Python 3.13; the tests skip without it)
 	@for python in python3.13 $$HOME/.pyenv/versions/3.13*/bin/python; do \

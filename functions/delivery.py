@@ -24,6 +24,9 @@ Answer: TypeAlias = tuple[str | dict[str, object], int]
 XmlAnswer: TypeAlias = tuple[str, int, dict[str, str]]
 
 DEAD_LETTERS = "dead-letters"
+PROBE = "probe"
+"""The attribute by which a message is the release's and nobody's lead."""
+PROBED = "revision_probed"
 _KEPT_BODY_BYTES = 100_000
 
 
@@ -46,6 +49,8 @@ class Delivery:
                     self.verifier.verify(request.headers.get("Authorization", ""))
                 envelope = messages.unwrap(envelope.body)
                 about(message_id=envelope.message_id)
+                if _is_probe(envelope):
+                    return PROBED, 200
                 outcome = handle(envelope)
             except Unauthorized as fault:
                 return _refuse(function, fault)
@@ -55,11 +60,14 @@ class Delivery:
         return str(outcome), 200
 
     def scheduled(self, function: str, request: Request, handle: Callable[[bytes], object]) -> Answer:
-        """A call by Scheduler, which retries by itself and reads only the status."""
+        """A call by Scheduler, which retries by itself and reads only the status; or the release's probe, by Pub/Sub."""
         with delivery(function=function, **self._trace(request)):
             try:
                 self.verifier.verify(request.headers.get("Authorization", ""))
-                return {"done": handle(request.get_data() or b"{}")}, 200
+                body = request.get_data() or b"{}"
+                if b'"message"' in body and _is_probe(messages.unwrap(body)):
+                    return PROBED, 200
+                return {"done": handle(body)}, 200
             except LeadscoreError as fault:
                 return _refuse(function, fault)
 
@@ -97,6 +105,14 @@ class Delivery:
             return str(cannot_bury), 503
         log.error("message_dead_lettered", **told)
         return f"dead-lettered: {fault}", 200
+
+
+def _is_probe(envelope: Envelope) -> bool:
+    """Whether the release asks if this revision answers: started, wired and sure of who pushes. It logs so, and does nothing else."""
+    probe = PROBE in envelope.attributes
+    if probe:
+        log.info(PROBED, message_id=envelope.message_id)
+    return probe
 
 
 def _refuse(function: str, fault: LeadscoreError) -> Answer:

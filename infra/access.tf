@@ -1,4 +1,8 @@
 locals {
+  # How a condition names the objects of the models bucket.
+  objects = join("", [
+    "projects/_/buckets/", google_storage_bucket.models.name, "/objects/"
+  ])
   publishes = merge([
     for k, f in local.functions : {
       for topic in f.publishes : "${k}/${topic}" => { who = k, topic = topic }
@@ -114,15 +118,14 @@ resource "google_storage_bucket_iam_member" "functions_keep" {
   condition {
     title = "own-object"
     expression = join("", [
-      "resource.name == \"projects/_/buckets/",
-      google_storage_bucket.models.name,
-      "/objects/${each.value.keeps}\"",
+      "resource.name == \"", local.objects, each.value.keeps, "\""
     ])
   }
 }
 
-# A job stores new versions and may move the challenger's pointer, nothing
-# else: it can neither replace a model nor promote one.
+# A job stores new versions, may move the challenger's pointer, and writes its
+# runs' files anew when it is tried again. It can neither replace a model nor
+# promote one.
 resource "google_storage_bucket_iam_member" "jobs_read" {
   for_each = local.jobs
   bucket   = google_storage_bucket.models.name
@@ -137,17 +140,16 @@ resource "google_storage_bucket_iam_member" "jobs_create" {
   member   = google_service_account.jobs[each.key].member
 }
 
-resource "google_storage_bucket_iam_member" "jobs_point" {
+resource "google_storage_bucket_iam_member" "jobs_replace" {
   for_each = { for k, j in local.jobs : k => j if j.models == "write" }
   bucket   = google_storage_bucket.models.name
   role     = "roles/storage.objectUser"
   member   = google_service_account.jobs[each.key].member
   condition {
-    title = "challenger-pointer"
+    title = "challenger-and-own-runs"
     expression = join("", [
-      "resource.name == \"projects/_/buckets/",
-      google_storage_bucket.models.name,
-      "/objects/registry/challenger.json\"",
+      "resource.name == \"", local.objects, "registry/challenger.json\" || ",
+      "resource.name.startsWith(\"", local.objects, "runs/\")",
     ])
   }
 }
@@ -178,8 +180,8 @@ resource "google_artifact_registry_repository_iam_member" "build_writes" {
   member     = google_service_account.build.member
 }
 
-# The pipeline deploys what runs as these accounts, and proves as the push
-# account that a new revision answers.
+# The pipeline deploys what runs as these accounts, and its canary lets Pub/Sub
+# push to new revisions as the push account.
 resource "google_service_account_iam_member" "deploys_as" {
   for_each = merge(
     { for k, a in google_service_account.functions : "fn/${k}" => a.name },
@@ -191,11 +193,5 @@ resource "google_service_account_iam_member" "deploys_as" {
   )
   service_account_id = each.value
   role               = "roles/iam.serviceAccountUser"
-  member             = local.deploy_account
-}
-
-resource "google_service_account_iam_member" "deploy_probes" {
-  service_account_id = google_service_account.push.name
-  role               = "roles/iam.serviceAccountOpenIdTokenCreator"
   member             = local.deploy_account
 }

@@ -17,9 +17,8 @@ resource "google_iam_workload_identity_pool_provider" "github" {
     "google.subject"       = "assertion.sub"
     "attribute.repository" = "assertion.repository"
   }
-  attribute_condition = join(" && ", [
-    "assertion.repository == \"${var.github}\"",
-    "assertion.ref == \"refs/heads/main\"",
+  attribute_condition = join("", [
+    "assertion.sub == \"repo:", var.github, ":ref:refs/heads/main\""
   ])
 
   oidc {

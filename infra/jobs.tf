@@ -8,11 +8,12 @@ resource "google_cloud_run_v2_job" "jobs" {
     template {
       service_account = google_service_account.jobs[each.key].email
       timeout         = "7200s"
-      # A run that failed half-way is looked at, not repeated.
-      max_retries = 0
+      # The second attempt goes on where the first one stopped.
+      max_retries = 1
 
       containers {
         image = var.training_image
+        args  = each.value.arguments
         resources {
           limits = { cpu = "4", memory = "8Gi" }
         }

@@ -1,8 +1,11 @@
 output "functions" {
-  description = "Each function's Cloud Run service and address."
+  description = "Each function's Cloud Run service, address, and caller."
   value = {
-    for k, f in google_cloudfunctions2_function.functions :
-    k => { service = f.name, uri = local.uris[k] }
+    for k, f in google_cloudfunctions2_function.functions : k => {
+      service = f.name
+      uri     = local.uris[k]
+      pushed  = local.functions[k].trigger != "http"
+    }
   }
 }
 

@@ -27,11 +27,12 @@ locals {
 
   jobs = {
     for key, given in try(local.declared.jobs, {}) : key => {
-      name     = replace(key, "_", "-")
-      schedule = given.schedule
-      reads    = try(given.reads, [])
-      writes   = try(given.writes, [])
-      models   = try(given.models, "read")
+      name      = replace(key, "_", "-")
+      schedule  = given.schedule
+      arguments = given.arguments
+      reads     = try(given.reads, [])
+      writes    = try(given.writes, [])
+      models    = try(given.models, "read")
     }
   }
 

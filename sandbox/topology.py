@@ -39,9 +39,10 @@ class Function(Document):
 
 
 class Job(Document):
-    """A Cloud Run job; `models: write` may register a model."""
+    """A Cloud Run job, started with `arguments`; `models: write` may register a model."""
 
     schedule: str
+    arguments: tuple[str, ...]
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
     models: Literal["read", "write"] = "read"

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from shared import config, policies
 from shared.asof.contract import load_contract
+from shared.clock import isoformat, parse_instant
 from shared.config import ROOT
 from shared.documents import Document, load
 from shared.errors import ConfigError, LeadscoreError
@@ -24,12 +26,15 @@ from training_job.job import RUN, Order, run
 from training_job.policy import training
 from training_job.wiring import adapters
 
+STARTED = "started"
+"""The file of a run that keeps the instant of its first attempt."""
+
 
 class JobConfig(Document):
-    """`known_by`: labels and features as known then. `run_id`: under which name; the same order is the same run without one."""
+    """`known_by`: labels and features as known then, or else now. `run_id`: its name; without one the same order is the same run."""
 
     contract: Path
-    known_by: datetime
+    known_by: datetime | None = None
     sealed: str | None = None
     groups: tuple[str, ...] = ()
     policies: Path = ROOT / "policies"
@@ -38,14 +43,11 @@ class JobConfig(Document):
 
 def main(arguments: list[str]) -> int:
     """Exit status 0 once run.json is there, whatever the verdict; 1 with one plain sentence otherwise."""
-    parser = argparse.ArgumentParser(prog="python -m training_job")
-    parser.add_argument("command", choices=["train"])
-    parser.add_argument("--config", type=Path, required=True, help="contract, known_by, and optionally sealed, groups, policies, run_id")
-    asked = parser.parse_args(arguments)
+    asked = parser().parse_args(arguments)
     try:
         job = load(asked.config, JobConfig, ConfigError)
         warehouse, objects = adapters(config.load())
-        said = train(job, warehouse, objects)
+        said = train(job, warehouse, objects, os.environ.get("CLOUD_RUN_EXECUTION", ""))
     except LeadscoreError as fault:
         log.error("training_failed", error=fault.code, reason=fault.what, fix=fault.fix)
         return 1
@@ -53,10 +55,22 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def train(job: JobConfig, warehouse: BulkWarehouse, objects: Objects) -> Mapping[str, object]:
-    """Run the order, or hand out what it came to if it is finished; a retry goes on where the last one stopped."""
-    order = _order(job)
-    run_id = job.run_id or _run_id(order)
+def parser() -> argparse.ArgumentParser:
+    """The command line that infra/functions.yaml starts the job with."""
+    made = argparse.ArgumentParser(prog="python -m training_job")
+    made.add_argument("command", choices=["train"])
+    made.add_argument("--config", type=Path, required=True, help="contract, and optionally known_by, sealed, groups, policies, run_id")
+    return made
+
+
+def train(job: JobConfig, warehouse: BulkWarehouse, objects: Objects, execution: str = "") -> Mapping[str, object]:
+    """Run the order, or hand out what it came to if it is finished; a retry goes on where the last one stopped.
+
+    `execution` names what Cloud Run started, the same for each attempt at it.
+    """
+    name = job.run_id or ("" if job.known_by else execution)
+    order = _order(job, job.known_by or _first_attempt(objects, name))
+    run_id = name or _run_id(order)
     order = replace(order, name=run_id)
     folder = Folder(objects, f"runs/{run_id}/")
     done = folder.get(RUN)
@@ -69,13 +83,25 @@ def train(job: JobConfig, warehouse: BulkWarehouse, objects: Objects) -> Mapping
     return {**said, "run_id": run_id}
 
 
-def _order(job: JobConfig) -> Order:
-    if job.known_by.tzinfo is None:
-        raise ConfigError(f"known_by is {job.known_by.isoformat()}, without a zone.", fix=f"Write {job.known_by.isoformat()}Z.")
+def _first_attempt(objects: Objects, name: str) -> datetime:
+    """The instant at which the run of this name began; now, where it begins or has no name."""
+    now = datetime.now(UTC)
+    if not name:
+        return now
+    folder = Folder(objects, f"runs/{name}/")
+    began = folder.get(STARTED)
+    if began is None:
+        folder.put(STARTED, isoformat(now))
+    return parse_instant(began.decode()) if began else now
+
+
+def _order(job: JobConfig, known_by: datetime) -> Order:
+    if known_by.tzinfo is None:
+        raise ConfigError(f"known_by is {known_by.isoformat()}, without a zone.", fix=f"Write {known_by.isoformat()}Z.")
     contract = load_contract(job.contract)
     return Order(
         contract=contract.with_groups(job.groups) if job.groups else contract,
-        known_by=job.known_by.astimezone(UTC),
+        known_by=known_by.astimezone(UTC),
         policy=training(job.policies),
         bands=policies.bands(job.policies),
         gates=gates(job.policies),

@@ -1,6 +1,8 @@
 """From a training frame to an artefact: periods, candidates, calibration, manifest; then the sealed period, once."""
 
 import hashlib
+import os
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -260,6 +262,8 @@ def _training(dataset: Dataset, known_by: datetime) -> Training:
 
 
 def _code_version() -> str:
-    """The commit this ran from, or `unknown` outside a checkout (a bundle carries its own)."""
+    """The commit this ran from: as the image says in CODE_VERSION, as git says in a checkout, `unknown` elsewhere."""
+    if os.environ.get("CODE_VERSION") or not shutil.which("git"):
+        return os.environ.get("CODE_VERSION") or "unknown"
     asked = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
     return asked.stdout.strip() or "unknown"

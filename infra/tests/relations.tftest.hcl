@@ -140,7 +140,7 @@ run "github_deploys_from_one_branch_of_one_repository" {
     github = "example/leadscore"
   }
   assert {
-    condition     = google_iam_workload_identity_pool_provider.github[0].attribute_condition == "assertion.repository == \"example/leadscore\" && assertion.ref == \"refs/heads/main\""
+    condition     = google_iam_workload_identity_pool_provider.github[0].attribute_condition == "assertion.sub == \"repo:example/leadscore:ref:refs/heads/main\""
     error_message = "More than one branch of one repository may deploy."
   }
 }

@@ -82,6 +82,8 @@ def _in_order(jobs: list[Ints], reps: int, bleed: Floats, log_aum: Floats) -> Ca
     rep, firm, start = jobs
     order = np.lexsort((start, rep))
     rep, firm, start = rep[order], firm[order], start[order]
+    again = np.concatenate([[False], (rep[1:] == rep[:-1]) & (start[1:] == start[:-1])])
+    rep, firm, start = rep[~again], firm[~again], start[~again]  # nobody begins two jobs on one day
     first_job = np.searchsorted(rep, np.arange(reps + 1))
     prior = np.concatenate([[-1], firm[:-1]])
     prior[first_job[:-1]] = -1

@@ -17,20 +17,10 @@ from sandbox.world import World
 from shared.adapters.directory import DirectoryObjects
 from shared.config import ROOT
 from shared.model.registry import Registry
+from tests.brief import brief_policies
 from tests.conftest import CONTRACTS, Trained
 
 KILLS = 10
-
-
-def _brief_policies(folder: Path) -> Path:
-    """The shipped policies with few families and no search: what is tested is the writing."""
-    folder.mkdir()
-    for file in (ROOT / "policies").glob("*.yaml"):
-        (folder / file.name).write_text(file.read_text())
-    training = yaml.safe_load((folder / "training.yaml").read_text())
-    brief = {"families": ["logistic", "xgboost"], "imbalance": ["none"], "screens": ["light"], "search": {"candidates": 0}}
-    (folder / "training.yaml").write_text(yaml.safe_dump({**training, **brief, "backtest_months": 0}))
-    return folder
 
 
 def _config(tmp_path: Path, world: World, **more: object) -> Path:
@@ -77,7 +67,7 @@ def _kill_at(process: subprocess.Popen[str], step: int, wait: float) -> bool:
 
 
 def test_a_job_killed_at_ten_moments_leaves_nothing_half_written_and_a_retry_finishes(trained: Trained, tmp_path: Path) -> None:
-    policies, chance = _brief_policies(tmp_path / "policies"), random.Random(11)  # noqa: S311 - moments, not secrets
+    policies, chance = brief_policies(tmp_path / "policies", "logistic", "xgboost"), random.Random(11)  # noqa: S311 - moments, not secrets
     world = trained.copy(tmp_path / "world")
     objects = DirectoryObjects(world.objects)
     champion = Registry(objects).pointer("champion")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from flask import Flask, request
+from structlog.testing import capture_logs
 
 from functions.delivery import Delivery
 from functions.receive_stage_change import Ingress, receive_stage_change
@@ -90,6 +91,29 @@ def test_a_stranger_is_turned_away_before_anything_is_read() -> None:
     topic = FakeTopic()
     assert _push(topic, lambda _: "never", token="forged")[1] == 401
     assert topic.published == []
+
+
+PROBE = json.dumps({"message": {"data": "cHJvYmU=", "messageId": "9", "attributes": {"probe": "canary-1"}}}).encode()
+
+
+def _never(_: object) -> object:
+    raise AssertionError("a probe is nobody's lead")
+
+
+def test_the_releases_probe_is_logged_and_handled_by_nobody() -> None:
+    delivery = Delivery(FakeVerifier(), FakeTopic(), 5)
+    with capture_logs() as logged:
+        for call in (delivery.push, delivery.scheduled):
+            with Flask("t").test_request_context("/", method="POST", data=PROBE, headers={"Authorization": "Bearer good"}):
+                assert call("any", request, _never) == ("revision_probed", 200)
+    assert [(line["event"], line["message_id"]) for line in logged] == [("revision_probed", "9")] * 2
+
+
+def test_a_strangers_probe_is_refused_as_anything_else_is() -> None:
+    delivery = Delivery(FakeVerifier(), FakeTopic(), 5)
+    for call in (delivery.push, delivery.scheduled):
+        with Flask("t").test_request_context("/", method="POST", data=PROBE, headers={"Authorization": "Bearer forged"}):
+            assert call("any", request, _never)[1] == 401
 
 
 def _receive(topic: FakeTopic, body: object, secret: str = "s3cret") -> dict[str, int]:

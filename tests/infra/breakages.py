@@ -108,8 +108,13 @@ BREAKAGES = (
     _contract("a revision live before it was looked at", "functions.tf", "latest_revision = false", "latest_revision = true", "before the canary"),
     _contract("an impatient subscription", "subscriptions.tf", r"min\(600, each.value.timeout . 30\)", "10", "delivered again while it is still handled"),
     _contract("a bucket of somebody else", "functions.tf", "google_storage_bucket.models.name", '"models"', "no bucket of ours"),
+    _contract("a job that is given nothing", "jobs.tf", r"merge\(local.settings, (\{.*?\})\)", r"\1", "LEADSCORE_BACKEND is not set"),
+    _contract("a job whose order is not in its image", "functions.yaml", "policies/job.yaml", "config/job.yaml", "holds no config/job.yaml"),
+    _contract("a job started with what it does not know", "functions.yaml", "arguments: .train", "arguments: [fit", "does not take 'fit"),
+    _contract("a job started past its image", "jobs.tf", "(        args )", r'        command = ["python"]\n\1', "entry point"),
     _contract("a column the writer does not write", "tables/scores.ledger.json", '"margin"', '"log_odds"', "not what LedgerRow writes"),
     _contract("a column that refuses what is written", "tables/scores.sync_receipts.json", '(previous", "type": "STRING", "mode": )"NULLABLE"', r'\1"REQUIRED"', "not what Receipt writes"),
+    _contract("a quarantine without the reason", "tables/vendor.employment_quarantine.json", '"reason"', '"why"', "not what QuarantineRow writes"),
     _contract("a message with another field", "schemas/score-page.proto", "as_of", "at", "other fields than PageMessage"),
 )  # fmt: skip
 

@@ -9,10 +9,14 @@ from typing import Any
 import functions.main
 from functions import delivery, receive_stage_change, score_batch, score_lead
 from functions.messages import PageMessage, ScoredMessage, StageChangeMessage
+from ops.prospects import Prospect
 from shared import config
 from shared.batches import BatchPage, BatchRun, ScoreDrift
+from shared.ingest.load import FileRow, QuarantineRow
 from shared.ledger import Receipt
 from shared.score import FeatureLogRow, LedgerRow
+from shared.tables import all_tables
+from tests.infra import job_contract
 from tests.infra.plan import Plan, Resource
 from tests.infra.protocol import fields_of
 
@@ -34,6 +38,9 @@ WRITERS = {
     "monitoring.batch_runs": BatchRun,
     "monitoring.batch_pages": BatchPage,
     "monitoring.score_drift": ScoreDrift,
+    "monitoring.ingested_files": FileRow,
+    "scores.prospects": Prospect,
+    **{table.name: QuarantineRow for table in all_tables() if table.name.endswith("_quarantine")},
 }
 BIGQUERY = {
     "str": "STRING",
@@ -76,6 +83,7 @@ def check(plan: Plan) -> Iterator[str]:
     yield from _topics(plan)
     yield from _tables(plan)
     yield from _objects(plan)
+    yield from job_contract.check(plan, settings_read())
 
 
 def variables(function: Resource) -> dict[str, str]:

@@ -40,13 +40,9 @@ def test_secrets_reach_only_the_functions_that_declare_them(plans: dict[str, Pla
         assert given == set(topology().functions[key].secrets)
 
 
-def test_the_job_is_told_what_it_reads_and_no_secret(plans: dict[str, Plan]) -> None:
-    for job in plans["prod"].resources("google_cloud_run_v2_job").values():
-        (container,) = job.block("template", "template")["containers"]
-        names = {variable["name"] for variable in container["env"]}
-        assert {"LEADSCORE_BACKEND", "LEADSCORE_PROJECT", "LEADSCORE_BUCKET", "LEADSCORE_DATASET_PREFIX"} <= names
-        assert names <= contracts.settings_read() | {"OMP_NUM_THREADS"}
-        assert not [variable for variable in container["env"] if variable.get("value_source")]
+def test_the_job_may_be_tried_again(plans: dict[str, Plan]) -> None:
+    """tests/deploy/test_image.py kills it and sees the second attempt go on with the same run."""
+    assert plans["prod"].resources("google_cloud_run_v2_job")["train"].block("template", "template")["max_retries"] == 1
 
 
 def test_dead_letters_are_looked_for_where_they_wait(plans: dict[str, Plan]) -> None:
@@ -55,7 +51,8 @@ def test_dead_letters_are_looked_for_where_they_wait(plans: dict[str, Plan]) -> 
 
 def test_the_outputs_the_pipeline_reads_are_there(plans: dict[str, Plan]) -> None:
     planned = plans["prod"].raw["planned_values"]["outputs"]["functions"]["value"]
-    assert planned["score_lead"] == {"service": "score-lead", "uri": planned["score_lead"]["uri"]}
+    assert planned["score_lead"] == {"service": "score-lead", "uri": planned["score_lead"]["uri"], "pushed": True}
+    assert {name for name, said in planned.items() if not said["pushed"]} == {"receive_stage_change"}
     assert planned["score_lead"]["uri"].startswith("https://score-lead-")
     assert set(planned) == set(topology().functions)
 

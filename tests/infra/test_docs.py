@@ -4,6 +4,7 @@ import re
 
 from shared.config import ROOT
 from tests.infra.contracts import DEFAULTED, LAPTOP, settings_read
+from tests.infra.plan import Plan
 
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
@@ -32,3 +33,22 @@ def test_files_the_pages_name_exist() -> None:
     named = re.findall(r"`((?:infra|policies|tests|shared)/[\w./]+\.\w+)`", pages)
     assert named
     assert [name for name in named if not (ROOT / name).exists() and "ENV" not in name] == []
+
+
+def test_the_cost_table_counts_what_is_planned(plans: dict[str, Plan]) -> None:
+    plan = plans["prod"]
+    jobs, secrets = len(plan.resources("google_cloud_scheduler_job")), len(plan.resources("google_secret_manager_secret"))
+    conditions = sum(len(policy.values["conditions"]) for policy in plan.resources("google_monitoring_alert_policy").values())
+    assert f"{jobs} jobs and {secrets} versions: **${0.10 * jobs + 0.06 * secrets:.2f}**" in OPERATIONS
+    assert f"{conditions} conditions: **${0.10 * conditions:.2f}**" in OPERATIONS
+
+
+def test_what_the_recovery_table_counts_on_is_planned(plans: dict[str, Plan]) -> None:
+    """Seven days of messages, of a table's past and of a destroyed secret; a bucket's former generations."""
+    plan = plans["prod"]
+    assert {topic.values["message_retention_duration"] for topic in plan.resources("google_pubsub_topic").values()} == {"604800s"}
+    assert {dataset.values["max_time_travel_hours"] for dataset in plan.resources("google_bigquery_dataset").values()} == {"168"}
+    assert {secret.values["version_destroy_ttl"] for secret in plan.resources("google_secret_manager_secret").values()} == {"604800s"}
+    models = plan.resources("google_storage_bucket", "models")["models"]
+    assert models.block("versioning")["enabled"]
+    assert models.block("soft_delete_policy")["retention_duration_seconds"] >= 604800

@@ -46,13 +46,6 @@ def test_only_the_push_account_may_invoke_and_only_what_it_fires(plans: dict[str
     assert invoked == {("leadscore-push", name.replace("_", "-")) for name in fired}
 
 
-def test_a_job_can_store_a_model_and_move_no_pointer_but_the_challengers(plans: dict[str, Plan]) -> None:
-    rights = {role for member, role, on in plans["prod"].rights() if member == "job-train" and on == "example-project-models"}
-    assert rights == {"storage.objectViewer", "storage.objectCreator", "storage.objectUser"}
-    pointing = plans["prod"].resources("google_storage_bucket_iam_member", "jobs_point")["train"]
-    assert pointing.block("condition")["expression"].endswith('/objects/registry/challenger.json"')
-
-
 def test_a_function_that_keeps_something_may_write_that_object_and_no_other(plans: dict[str, Plan]) -> None:
     kept = plans["prod"].resources("google_storage_bucket_iam_member", "functions_keep")
     said = {name: function.keeps for name, function in topology().functions.items() if function.keeps}
