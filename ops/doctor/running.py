@@ -56,15 +56,22 @@ def _function(name: str, found: Resource | None, key: str, place: Place) -> Iter
 
 def jobs(rest: Rest, place: Place) -> Iterator[Line]:
     found = _by_name(rest.every("run", f"v2/{_there(place)}/jobs", "jobs"))
-    for key in topology().jobs:
+    for key, declared in topology().jobs.items():
         name, job = f"job {key}", found.get(_dashed(key))
         if job is None:
             yield red(name, "is not there", place.apply)
         elif job.get("latestCreatedExecution", {}).get("completionStatus") == "EXECUTION_FAILED":
             see = f"gcloud run jobs executions list --job {_dashed(key)} --region {place.region} --project {place.project}"
             yield red(name, "failed when it last ran", f"{see}; docs/operations.md#job-failed")
+        elif (told := _arguments(job)) != list(declared.arguments):
+            yield red(name, f"is started with {' '.join(told)}, declared is {' '.join(declared.arguments)}", place.apply)
         else:
-            yield green(name, "is there")
+            yield green(name, f"runs {' '.join(declared.arguments)}")
+
+
+def _arguments(job: Resource) -> list[str]:
+    containers = job.get("template", {}).get("template", {}).get("containers", [{}])
+    return list(containers[0].get("args", []))
 
 
 def schedules(rest: Rest, place: Place) -> Iterator[Line]:

@@ -130,7 +130,7 @@ def a_project_in_order() -> FakeGoogle:
         f"cloudfunctions/v2/{project}/locations": locations,
         f"run/v1/{project}/locations": {name: {"locationId": name} for name in locations},
         f"cloudscheduler/v1/{project}/locations": {name: {"locationId": name} for name in locations},
-        f"run/v2/{region}/jobs": {dashed[key]: {"name": f"{region}/jobs/{dashed[key]}"} for key in shape.jobs},
+        f"run/v2/{region}/jobs": {dashed[key]: _job(key) for key in shape.jobs},
         f"cloudscheduler/v1/{region}/jobs": {
             name: {"name": f"{region}/jobs/{name}", "state": "ENABLED", "schedule": schedule, "timeZone": "Etc/UTC", "status": {}}
             for name, schedule in _schedules()
@@ -194,6 +194,11 @@ def _function(key: str) -> dict[str, Any]:
         "environment": "GEN_2",
         "serviceConfig": {"timeoutSeconds": topology().functions[key].timeout, "environmentVariables": variables, "uri": _uri(key)},
     }
+
+
+def _job(key: str) -> dict[str, Any]:
+    container = {"image": "training@sha256:0", "args": list(topology().jobs[key].arguments)}
+    return {"name": f"projects/{PROJECT}/locations/{REGION}/jobs/{key}", "template": {"template": {"containers": [container]}}}
 
 
 def _schedules() -> Iterator[tuple[str, str]]:
