@@ -34,12 +34,12 @@ def _train(place: Place) -> str:
 
 
 def _back(pointer: Pointer, place: Place) -> str:
-    """To the champion before; without one, the files' former bytes in the cloud, and the same training on a laptop."""
+    """To the champion before; without one, the files' former bytes in the cloud, and a first model anew on a laptop."""
     if pointer.previous:
         return place.command(f"models rollback {_BY}")
     if place.cloud:
         return f"gcloud storage ls -a gs://{place.settings.bucket}/models/{pointer.version}/; docs/operations.md#model-unreadable"
-    return f"{place.remove(f'models/{pointer.version}')} && {_train(place)}"
+    return f"{place.remove(f'models/{pointer.version}', 'registry/champion.json')} && {_train(place)}"
 
 
 def _read(registry: Registry, role: Role, version: str, mend: str) -> Line:

@@ -1,5 +1,6 @@
 """Where the doctor looks, and the commands that mend things there."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,24 +31,22 @@ class Place:
         substitutions = f"_ENVIRONMENT={self.environment},_REGION={self.region},COMMIT_SHA=$(git rev-parse HEAD)"
         return f"gcloud builds submit --project {self.project} --config cloudbuild.yaml --substitutions {substitutions}"
 
-    @property
-    def renew(self) -> str:
-        """What makes the data anew."""
-        return self.apply if self.cloud else f"Stop make serve, then: rm -r {self._world} && make serve WORLD={self._world}"
-
-    def remove(self, objects: str) -> str:
-        """The command that removes an object, or all below a name."""
-        return (
-            f"gcloud storage rm --recursive gs://{self.settings.bucket}/{objects}"
-            if self.cloud
-            else f"rm -r {self._world}/objects/{objects}"
-        )
+    def remove(self, *objects: str) -> str:
+        """The command that removes objects, each with all below its name."""
+        where = f"gs://{self.settings.bucket}" if self.cloud else f"{self._world}/objects"
+        return " ".join(["gcloud storage rm --recursive" if self.cloud else "rm -r", *(f"{where}/{name}" for name in objects)])
 
     def command(self, arguments: str) -> str:
         """A command of ours, on this place."""
         if not self.cloud:
             return f"./leadscore {arguments} --world {self._world}"
         return f"LEADSCORE_BACKEND=gcp LEADSCORE_PROJECT={self.project} LEADSCORE_BUCKET={self.settings.bucket} ./leadscore {arguments}"
+
+    def sql(self, statement: str) -> str:
+        """A statement on the warehouse: GoogleSQL in the cloud, DuckDB's own on a laptop."""
+        if self.cloud:
+            return f"bq query --project_id {self.project} --use_legacy_sql=false '{statement}'"
+        return f"{sys.executable} -c \"import duckdb; duckdb.connect('{self._world}/warehouse.duckdb').execute('{statement}')\""
 
     def gcloud(self, arguments: str) -> str:
         """A command on one resource of the project; a sandbox is wired as a whole."""

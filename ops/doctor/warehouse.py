@@ -7,6 +7,7 @@ from ops.contracts.check import faults
 from ops.doctor.check import Line, green, red, unchecked
 from ops.doctor.declared import VIEWS
 from ops.doctor.place import Place
+from shared.adapters.duckdb import TYPES
 from shared.errors import CorruptArtifact, DataError
 from shared.model.registry import Registry
 from shared.ports import BulkWarehouse
@@ -57,20 +58,27 @@ def _table(columns_of: Live, table: Table, place: Place) -> Iterator[Line]:
     except DataError:
         yield red(f"table {table.name}", "is not there", place.apply)
         return
-    full = f"{place.settings.dataset_prefix}{table.name}"
     for column, kind in table.columns.items():
         name = f"column {table.name}.{column}"
         if column not in found:
-            fix = f"{_bq(place)} 'ALTER TABLE `{full}` ADD COLUMN {column} {kind}'" if place.cloud else place.renew
-            yield red(name, f"is not there; it is declared as {kind}", fix)
+            yield red(name, f"is not there; it is declared as {kind}", _add(table, column, kind, place))
         elif found[column] != kind:
-            aside = f"{_bq(place)} 'ALTER TABLE `{full}` RENAME TO {table.name.partition('.')[2]}_before'"
-            fix = f"{aside}, then {place.apply}, then copy its rows back" if place.cloud else place.renew
-            yield red(name, f"is {found[column]}, declared as {kind}", fix)
+            yield red(name, f"is {found[column]}, declared as {kind}", _retype(table, column, kind, place))
 
 
-def _bq(place: Place) -> str:
-    return f"bq query --project_id {place.project} --use_legacy_sql=false"
+def _add(table: Table, column: str, kind: str, place: Place) -> str:
+    if place.cloud:
+        return place.sql(f"ALTER TABLE `{place.settings.dataset_prefix}{table.name}` ADD COLUMN {column} {kind}")
+    return place.sql(f"ALTER TABLE {table.name} ADD COLUMN {column} {TYPES[kind]}")
+
+
+def _retype(table: Table, column: str, kind: str, place: Place) -> str:
+    """BigQuery widens a type at most, so there the table is set aside, made anew, and filled from what was."""
+    if not place.cloud:
+        return place.sql(f"ALTER TABLE {table.name} ALTER {column} TYPE {TYPES[kind]}")
+    full = f"{place.settings.dataset_prefix}{table.name}"
+    aside = place.sql(f"ALTER TABLE `{full}` RENAME TO {table.name.partition('.')[2]}_before")
+    return f"{aside}, then {place.apply}, then copy its rows back"
 
 
 def contract(registry: Registry, columns_of: Live, place: Place) -> Iterator[Line]:
@@ -91,7 +99,8 @@ def contract(registry: Registry, columns_of: Live, place: Place) -> Iterator[Lin
     tables = sorted({source.table or contract.lead.table for source in contract.sources.values()})
     absent = [table for table in tables if not _columns(columns_of, table)]
     for table in absent:
-        yield red(f"contract {contract.name}", f"reads {table}, which is not there", place.renew)
+        load = place.apply if place.cloud else place.command(f"ingest {table} FILES")
+        yield red(f"contract {contract.name}", f"reads {table}, which is not there", load)
     if not wrong and not absent:
         yield green(f"contract {contract.name}", f"{len(contract.computed)} features stand on columns of {', '.join(tables)}")
 
