@@ -7,8 +7,10 @@ if [ $# -ne 3 ]; then echo "usage: infra/bootstrap.sh PROJECT REGION SALESFORCE_
 project=$1 region=$2 key_file=$3
 if ! grep -q 'PRIVATE KEY' "${key_file}" 2>/dev/null; then echo "${key_file} is not a private key in PEM form." >&2; exit 2; fi
 
-gcloud services enable --project "${project}" artifactregistry.googleapis.com cloudbuild.googleapis.com \
-  cloudresourcemanager.googleapis.com iam.googleapis.com secretmanager.googleapis.com serviceusage.googleapis.com storage.googleapis.com
+# What the build needs, and what ./leadscore doctor --before asks whether the region has all of it.
+gcloud services enable --project "${project}" artifactregistry.googleapis.com cloudbilling.googleapis.com cloudbuild.googleapis.com \
+  cloudfunctions.googleapis.com cloudresourcemanager.googleapis.com cloudscheduler.googleapis.com iam.googleapis.com \
+  run.googleapis.com secretmanager.googleapis.com serviceusage.googleapis.com storage.googleapis.com
 
 for bucket in terraform-state artifacts; do
   gcloud storage buckets describe "gs://${project}-${bucket}" --project "${project}" >/dev/null 2>&1 ||

@@ -11,7 +11,7 @@ from rich.console import Console
 from ops import demo as demo_run
 from ops import serve as serving
 from ops import words
-from ops.commands import batch, dlq, explain, measure, models, prospects, truth
+from ops.commands import batch, dlq, doctor, explain, measure, models, prospects, truth
 from ops.commands import contract as contract_commands
 from ops.commands import ingest as ingest_commands
 from ops.commands import model as modelling
@@ -31,6 +31,7 @@ app.command()(ingest_commands.ingest)
 for command in (measure.compare_policies, measure.parity, measure.quality):
     app.command()(command)
 app.command()(explain.explain)
+app.command()(doctor.doctor)
 app.command()(prospects.prospects)
 app.add_typer(contract_commands.app, name="contract")
 app.add_typer(sync_commands.app, name="sync")

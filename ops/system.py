@@ -7,13 +7,12 @@ from pathlib import Path
 
 from functions.wiring import App, build
 from sandbox.cloud import functions_environment
+from sandbox.subscriptions import DEAD_LETTER_SUBSCRIPTION
 from shared import config
 from shared.adapters.directory import DirectoryDeadLetters
 from shared.adapters.pubsub import PubSubDeadLetters
 from shared.errors import ConfigError
 from shared.ports import DeadLetters
-
-DEAD_LETTER_SUBSCRIPTION = "dead-letters-dlq"
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,33 +25,11 @@ from flask.typing import ResponseReturnValue
 from sandbox import keys
 from sandbox.schemas import misfit
 from sandbox.server import serve
+from sandbox.subscriptions import DEAD_LETTER_TOPIC, Retry, Subscription, administration, wired
 from sandbox.topology import topology
 
-DEAD_LETTER_TOPIC = "dead-letters"
 _ACKNOWLEDGED = frozenset({102, 200, 201, 202, 204})
-_PUSH_TIMEOUT_SECONDS = 60
 _REORDER_SECONDS = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Subscription:
-    """A push subscription of `topic` to `url`."""
-
-    name: str
-    topic: str
-    url: str
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Delays in seconds between attempts, and how many there are before the dead letter."""
-
-    min_backoff: float
-    max_backoff: float
-    max_attempts: int
-
-    def delay(self, attempt: int) -> float:
-        return float(min(self.max_backoff, self.min_backoff * 2 ** (attempt - 1)))
 
 
 @dataclass(order=True, slots=True)
@@ -66,7 +44,7 @@ class Bus:
     """All topics and subscriptions of one project."""
 
     def __init__(self, subscriptions: list[Subscription], retry: Retry, dead_letters: Path, signing_key: str, workers: int = 4) -> None:
-        self._retry = retry
+        self.retry = retry
         self._dead_letters = dead_letters
         self._signing_key = signing_key
         self._numbers = itertools.count(1)
@@ -96,6 +74,13 @@ class Bus:
                     queue.put(_Due(time.monotonic() + self._lateness(), number, message))
         return str(number)
 
+    def subscriptions(self) -> list[Subscription]:
+        return [queue.subscription for queue in self._queues.values()]
+
+    def replace(self, subscription: Subscription) -> None:
+        """From its next delivery on, the subscription of this name is this one."""
+        self._queues[subscription.name].subscription = subscription
+
     def outstanding(self) -> int:
         return sum(queue.outstanding for queue in self._queues.values())
 
@@ -122,7 +107,7 @@ class Bus:
                 subscription.url,
                 json=envelope,
                 headers={"Authorization": f"Bearer {self._fresh_token()}"},
-                timeout=_PUSH_TIMEOUT_SECONDS,
+                timeout=subscription.ack_deadline_seconds,
             )
         except requests.RequestException:
             return False
@@ -130,8 +115,8 @@ class Bus:
         return answer.status_code in _ACKNOWLEDGED
 
     def _after_failure(self, subscription: Subscription, due: _Due) -> _Due | None:
-        if due.attempt < self._retry.max_attempts:
-            return _Due(time.monotonic() + self._retry.delay(due.attempt), due.number, due.message, due.attempt + 1)
+        if due.attempt < self.retry.max_attempts or not subscription.dead_letter_topic:
+            return _Due(time.monotonic() + self.retry.delay(due.attempt), due.number, due.message, due.attempt + 1)
         attributes = due.message["attributes"]
         assert isinstance(attributes, dict)  # noqa: S101 - we made it
         said = {
@@ -139,7 +124,7 @@ class Bus:
             "CloudPubSubDeadLetterSourceSubscription": subscription.name,
             "CloudPubSubDeadLetterSourceTopicPublishTime": str(due.message["publishTime"]),
         }
-        self.publish(DEAD_LETTER_TOPIC, str(due.message["data"]), {**attributes, **said})
+        self.publish(subscription.dead_letter_topic, str(due.message["data"]), {**attributes, **said})
         return None
 
     def _fresh_token(self) -> str:
@@ -203,6 +188,8 @@ def create_app(bus: Bus, signing_key: str, topics: Collection[str]) -> Flask:
             return {"error": {"code": 400, "message": f"Request failed schema validation: {wrong}", "status": "INVALID_ARGUMENT"}}, 400
         return {"messageIds": [bus.publish(topic, message["data"], message.get("attributes", {})) for message in messages]}
 
+    administration(app, bus, topics)
+
     @app.get("/certs")
     def certs() -> ResponseReturnValue:
         return jsonify(keys.key_set(signing_key))
@@ -224,15 +211,6 @@ def create_app(bus: Bus, signing_key: str, topics: Collection[str]) -> Flask:
 def _body(incoming: Request) -> dict[str, object]:
     parsed = incoming.get_json(silent=True)
     return parsed if isinstance(parsed, dict) else {}
-
-
-def wired(functions_url: str) -> list[Subscription]:
-    """The subscriptions `infra/functions.yaml` declares, pushing to the functions at `functions_url`."""
-    return [
-        Subscription(name.replace("_", "-"), function.topic, f"{functions_url}/{name}")
-        for name, function in topology().functions.items()
-        if function.trigger == "topic"
-    ]
 
 
 def main() -> None:

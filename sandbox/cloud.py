@@ -15,8 +15,9 @@ from pathlib import Path
 import requests
 
 from sandbox import keys
+from sandbox.org import USERNAME
 from sandbox.outbound import ORGANIZATION
-from sandbox.salesforce import CONSUMER_KEY, USERNAME
+from sandbox.salesforce import CONSUMER_KEY
 from sandbox.server import HOST
 from shared.config import ROOT
 from shared.errors import ConfigError, Transient

@@ -12,16 +12,19 @@ from shared.policies import SalesforcePolicy
 
 Record = dict[str, object]
 
+USERNAME = "integration@sandbox.example"
 ASSIGNMENT_QUEUE = "00G000000000001AAA"
 
 
 @dataclass(frozen=True, slots=True)
 class FieldSpec:
-    """A field of Lead: `text` (with its length), `number`, `datetime`, `boolean` or `reference`."""
+    """A field of Lead: `text` (of a length), `number` (of so many digits, `scale` after the point), `datetime`, `boolean`, `reference`."""
 
     kind: str
     length: int = 0
     updateable: bool = True
+    precision: int = 0
+    scale: int = 0
 
 
 @dataclass(slots=True)
@@ -29,7 +32,9 @@ class Faults:
     """What is to go wrong. Counts fall as they are used; shares are drawn per call or record.
 
     `reset_writes`: so many writing calls are carried out and then the connection breaks before the answer.
-    `refused_leads`: a validation rule stands against these.
+    `refused_leads`: a validation rule stands against these. `login_refused`: what every login is answered, such as
+    "invalid_grant: user hasn't approved this consumer". `clock_ahead_seconds`: by how much Salesforce's clock differs from ours.
+    `lead_hidden`: the integration user has no right to the object.
     """
 
     unavailable_calls: int = 0
@@ -42,6 +47,9 @@ class Faults:
     reset_writes: int = 0
     stuck_jobs: bool = False
     refused_leads: tuple[str, ...] = ()
+    login_refused: str = ""
+    clock_ahead_seconds: float = 0.0
+    lead_hidden: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +61,36 @@ class Refusal:
 
 
 @dataclass(slots=True)
+class Setup:
+    """What is installed: permission sets of the integration user, flows and whether each is active.
+
+    `visible`: whether the integration user may look at it, which takes "View Setup and Configuration".
+    """
+
+    permission_sets: tuple[str, ...] = ("Lead_Score_Integration",)
+    flows: Mapping[str, bool] = field(default_factory=lambda: {"Lead_Contacted": True})
+    visible: bool = True
+
+    def records(self, table: str) -> list[Record] | None:
+        """The rows of a table of Salesforce's setup; None where there is no such table for this user."""
+        if table == "PermissionSetAssignment" and self.visible:
+            return [
+                {"Id": f"0Pa{n}", "PermissionSet.Name": name, "Assignee.Username": USERNAME} for n, name in enumerate(self.permission_sets)
+            ]
+        if table == "FlowDefinitionView" and self.visible:
+            return [{"Id": f"300{n}", "ApiName": name, "IsActive": active} for n, (name, active) in enumerate(self.flows.items())]
+        return None
+
+
+@dataclass(slots=True)
 class Org:
     """`fields` and `leads` of the org. All changes go through `write`, under one lock."""
 
-    fields: Mapping[str, FieldSpec]
+    fields: dict[str, FieldSpec]
     leads: dict[str, Record]
     daily_limit: int = 100_000
     faults: Faults = field(default_factory=Faults)
+    setup: Setup = field(default_factory=Setup)
     calls: int = 0
     sessions: set[str] = field(default_factory=set)
     write_log: list[tuple[float, str]] = field(default_factory=list)
@@ -143,9 +174,9 @@ def lead_fields(policy: SalesforcePolicy) -> dict[str, FieldSpec]:
         "SystemModstamp": FieldSpec("datetime", updateable=False),
         **text,
         **stamps,
-        names.score: FieldSpec("number"),
-        names.probability: FieldSpec("number"),
-        names.percentile: FieldSpec("number"),
+        names.score: FieldSpec("number", precision=6),
+        names.probability: FieldSpec("number", precision=9, scale=6),
+        names.percentile: FieldSpec("number", precision=5, scale=2),
         names.band: FieldSpec("text", 20),
         names.action: FieldSpec("text", 40),
         names.reasons: FieldSpec("text", 255),

@@ -10,7 +10,9 @@ import csv
 import secrets
 import socket
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import jwt
@@ -20,17 +22,18 @@ from flask.typing import ResponseReturnValue
 
 from sandbox import keys, soql
 from sandbox.bulk import bulk_routes
-from sandbox.org import Faults, Org, Record, lead_fields, now
+from sandbox.org import USERNAME, Faults, FieldSpec, Org, Record, Setup, lead_fields, now
 from sandbox.outbound import ORGANIZATION, SOAP_HEADERS, outbound_message
 from sandbox.server import serve
 from shared import policies
 from shared.config import ROOT
 
 CONSUMER_KEY = "sandbox-consumer"
-USERNAME = "integration@sandbox.example"
 LOGIN = "https://login.salesforce.com"
 INSTANCE = "https://sandbox.my.salesforce.com"
 MAX_COLLECTION = 200
+_TYPES = {"text": "string", "number": "double"}
+"""Salesforce's words for what differs from ours."""
 PAGE = 2000
 _DATA = "/services/data/<version>"
 _CALLOUT_TIMEOUT_SECONDS = 30
@@ -46,6 +49,7 @@ def create_app(org: Org, login_key: str, flow_url: str = "", flow_secret: str = 
     _query_routes(app, org)
     bulk_routes(app, org)
     _sandbox_routes(app, org, flow_url, flow_secret)
+    _setup_routes(app, org)
     return app
 
 
@@ -88,22 +92,39 @@ def _login_routes(app: Flask, org: Org, login_key: str) -> None:
     def token() -> ResponseReturnValue:
         if request.form.get("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer":
             return {"error": "unsupported_grant_type", "error_description": "grant type not supported"}, 400
-        try:
-            claims = jwt.decode(request.form.get("assertion", ""), login_key, algorithms=["RS256"], audience=LOGIN, issuer=CONSUMER_KEY)
-        except jwt.PyJWTError as fault:
-            return {"error": "invalid_grant", "error_description": f"invalid assertion: {fault}"}, 400
-        if claims.get("sub") != USERNAME:
-            return {"error": "invalid_grant", "error_description": "user hasn't approved this consumer"}, 400
+        refusal = org.faults.login_refused or _login_refusal(request.form.get("assertion", ""), login_key, org.faults.clock_ahead_seconds)
+        if refusal:
+            code, _, description = refusal.partition(": ")
+            return {"error": code, "error_description": description}, 400
         session = secrets.token_hex(16)
         org.sessions.add(session)
         return {"access_token": session, "instance_url": INSTANCE, "token_type": "Bearer", "scope": "api"}
 
 
+def _login_refusal(assertion: str, login_key: str, ahead_seconds: float) -> str:
+    """Why this assertion lets nobody in, in Salesforce's words; empty when it does."""
+    try:
+        claims = jwt.decode(
+            assertion, login_key, algorithms=["RS256"], audience=LOGIN, issuer=CONSUMER_KEY, leeway=timedelta(seconds=-ahead_seconds)
+        )
+    except jwt.ExpiredSignatureError:
+        return "invalid_grant: expired authorization code"
+    except jwt.InvalidAudienceError:
+        return "invalid_grant: audience is invalid"
+    except jwt.InvalidIssuerError:
+        return "invalid_client_id: client identifier invalid"
+    except jwt.PyJWTError as fault:
+        return f"invalid_grant: invalid assertion: {fault}"
+    return "" if claims.get("sub") == USERNAME else "invalid_grant: user hasn't approved this consumer"
+
+
 def _record_routes(app: Flask, org: Org) -> None:
     @app.get(f"{_DATA}/sobjects/Lead/describe")
     def describe(version: str) -> ResponseReturnValue:
-        fields = [{"name": n, "type": s.kind, "length": s.length, "updateable": s.updateable} for n, s in org.fields.items()]
-        return {"name": "Lead", "fields": fields}
+        if org.faults.lead_hidden:
+            return error(404, "NOT_FOUND", "The requested resource does not exist")
+        fields = [{**asdict(spec), "name": name, "type": _TYPES.get(spec.kind, spec.kind)} for name, spec in org.fields.items()]
+        return {"name": "Lead", "updateable": True, "fields": fields}
 
     @app.get(f"{_DATA}/sobjects/Lead/<lead_id>")
     def one(version: str, lead_id: str) -> ResponseReturnValue:
@@ -173,10 +194,13 @@ def _query_routes(app: Flask, org: Org) -> None:
             select = soql.parse(request.args.get("q", ""))
         except soql.MalformedQueryError as fault:
             return error(400, "MALFORMED_QUERY", str(fault))
-        if unknown := [name for name in select.fields if name not in org.fields]:
+        records: Iterable[Record] | None = org.leads.values() if select.table == "Lead" else org.setup.records(select.table)
+        if records is None:
+            return error(400, "INVALID_TYPE", f"sObject type '{select.table}' is not supported.")
+        if select.table == "Lead" and (unknown := [name for name in select.fields if name not in org.fields]):
             return error(400, "INVALID_FIELD", f"No such column '{unknown[0]}' on entity 'Lead'")
         with org.lock:
-            found = select.run(org.leads.values())
+            found = select.run(records)
         cursor = secrets.token_hex(8)
         results[cursor] = found
         return _page(results, cursor, 0)
@@ -241,6 +265,20 @@ def _sandbox_routes(app: Flask, org: Org, flow_url: str, flow_secret: str) -> No
     def convert(lead_id: str) -> ResponseReturnValue:
         org.leads[lead_id]["IsConverted"] = True
         return "", 204
+
+
+def _setup_routes(app: Flask, org: Org) -> None:
+    @app.post("/sandbox/setup")
+    def setup() -> ResponseReturnValue:
+        org.setup = Setup(**{**asdict(org.setup), **request.get_json()})
+        return asdict(org.setup)
+
+    @app.post("/sandbox/fields")
+    def fields() -> ResponseReturnValue:
+        """Give a field another definition, or none: {"Lead_Score__c": null} takes it away."""
+        for name, spec in request.get_json().items():
+            org.fields = {key: was for key, was in org.fields.items() if key != name} | ({name: FieldSpec(**spec)} if spec else {})
+        return sorted(org.fields)
 
 
 def _tell(session: requests.Session, url: str, secret: str, event: Record, lead: Record) -> ResponseReturnValue:

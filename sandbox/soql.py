@@ -1,4 +1,4 @@
-"""As much SOQL as the product sends: SELECT fields FROM Lead WHERE conditions ORDER BY field LIMIT n."""
+"""As much SOQL as the product sends: SELECT fields FROM table WHERE conditions ORDER BY field LIMIT n."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -13,8 +13,8 @@ _QUERY = re.compile(
     r"(?:\s+WHERE\s+(?P<where>.+?))?(?:\s+ORDER\s+BY\s+(?P<order>\w+)(?:\s+(?P<way>ASC|DESC))?)?(?:\s+LIMIT\s+(?P<limit>\d+))?\s*",
     re.IGNORECASE | re.DOTALL,
 )
-_IN = re.compile(r"(\w+)\s+IN\s*\((.*)\)", re.IGNORECASE | re.DOTALL)
-_COMPARE = re.compile(r"(\w+)\s*(>=|<=|!=|=|>|<)\s*(.+)", re.DOTALL)
+_IN = re.compile(r"([\w.]+)\s+IN\s*\((.*)\)", re.IGNORECASE | re.DOTALL)
+_COMPARE = re.compile(r"([\w.]+)\s*(>=|<=|!=|=|>|<)\s*(.+)", re.DOTALL)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT")
 _OPERATORS: dict[str, Callable[[str, str], bool]] = {
     "=": lambda a, b: a == b,

@@ -9,6 +9,8 @@ from shared.config import ROOT
 from shared.documents import Document, load
 
 DECLARED: Path = ROOT / "infra" / "functions.yaml"
+TIMEOUT_SECONDS = 60
+"""Of a function that does not say, as in infra/topology.tf."""
 
 
 class Function(Document):
@@ -30,6 +32,10 @@ class Function(Document):
     memory: str | None = None
     max_instances: int | None = None
     concurrency: int | None = None
+
+    @property
+    def timeout(self) -> int:
+        return self.timeout_seconds or TIMEOUT_SECONDS
 
 
 class Job(Document):

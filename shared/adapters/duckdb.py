@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _TRANSLATOR = Path(__file__).read_bytes() + version("sqlglot").encode()
 """What a kept translation depends on besides the text."""
 
-_TYPES = {
+TYPES = {
     "STRING": "VARCHAR",
     "INT64": "BIGINT",
     "FLOAT64": "DOUBLE",
@@ -32,6 +32,7 @@ _TYPES = {
     "DATE": "DATE",
     "TIMESTAMP": "TIMESTAMPTZ",
 }
+"""GoogleSQL's types in DuckDB's words."""
 
 
 class DuckDBWarehouse:
@@ -70,7 +71,7 @@ class DuckDBWarehouse:
             return 0
         declared = table(table_name)
         columns = {column: [getattr(row, column) for row in rows] for column in declared.columns}
-        new = ", ".join(f"unnest(${column}::{_TYPES[kind]}[]) AS {column}" for column, kind in declared.columns.items())
+        new = ", ".join(f"unnest(${column}::{TYPES[kind]}[]) AS {column}" for column, kind in declared.columns.items())
         same = " AND ".join(f"old.{column} = new.{column}" for column in declared.key)
         text = (
             f"INSERT INTO {table_name} SELECT * FROM (SELECT {new}) AS new"
@@ -135,7 +136,7 @@ class DuckDBWarehouse:
         # Inlined, what an early source found would be computed anew for every later one that joins on it: 4 times the time.
         connection.execute("SET TimeZone = 'UTC'; SET GLOBAL disabled_optimizers = 'join_order,cte_inlining'")
         for declared in all_tables():
-            columns = ", ".join(f"{name} {_TYPES[kind]}" for name, kind in declared.columns.items())
+            columns = ", ".join(f"{name} {TYPES[kind]}" for name, kind in declared.columns.items())
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {declared.name.partition('.')[0]}")
             connection.execute(f"CREATE TABLE IF NOT EXISTS {declared.name} ({columns})")
         return connection
@@ -180,8 +181,8 @@ def _typed(text: str, params: tuple[tuple[str, str], ...]) -> str:
 def _duckdb_type(declared: ParamType) -> str:
     if isinstance(declared, str):
         inner = declared.removeprefix("ARRAY<").removesuffix(">")
-        return _TYPES[inner] + ("[]" if inner != declared else "")
-    return f"STRUCT({', '.join(f'{name} {_TYPES[kind]}' for name, kind in declared.items())})[]"
+        return TYPES[inner] + ("[]" if inner != declared else "")
+    return f"STRUCT({', '.join(f'{name} {TYPES[kind]}' for name, kind in declared.items())})[]"
 
 
 @contextmanager

@@ -4,7 +4,8 @@ import random
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
@@ -23,6 +24,17 @@ LOCKED = "UNABLE_TO_LOCK_ROW"
 _RETRYABLE = frozenset({LOCKED, "REQUEST_LIMIT_EXCEEDED", "SERVER_UNAVAILABLE", "UNKNOWN_EXCEPTION"})
 _LOCK_PAUSES = (0.1, 0.3, 0.9)
 _READ_PAGE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class LeadField:
+    """A field as this user sees it. `kind` is Salesforce's word: string, double, datetime; `precision` counts all digits."""
+
+    kind: str
+    length: int
+    precision: int
+    scale: int
+    updateable: bool
 
 
 class SalesforceCrm:
@@ -50,8 +62,23 @@ class SalesforceCrm:
             yield self._retry_locked(page, self._collection(page))
 
     def writable_fields(self) -> Mapping[str, int]:
+        return {name: field.length for name, field in self.fields().items() if field.updateable}
+
+    def fields(self) -> Mapping[str, LeadField]:
+        """The fields of Lead that field-level security lets this user see."""
         described = self._session.call(partial(Salesforce.restful, path="sobjects/Lead/describe")) or {"fields": []}
-        return {field["name"]: int(field["length"]) for field in described["fields"] if field["updateable"]}
+        return {
+            field["name"]: LeadField(field["type"], int(field["length"]), int(field["precision"]), int(field["scale"]), field["updateable"])
+            for field in described["fields"]
+        }
+
+    def select(self, soql: str) -> list[Mapping[str, object]]:
+        """Records of any object. CrmRefused where this user may not see it."""
+        return list(self._session.call(partial(Salesforce.query_all, query=soql))["records"])
+
+    def clock_ahead(self) -> timedelta | None:
+        """By how much Salesforce's clock was ahead of ours at its last answer, a refused login included; None before one."""
+        return self._session.clock_ahead
 
     def contacts(self, modified_since: datetime, entered_since: datetime) -> list[CrmContact]:
         entered, crd = self._policy.contacted_at_field, self._policy.crd_field

@@ -4,8 +4,11 @@ import random
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate
 from typing import TypeVar
 
 import requests
@@ -70,6 +73,7 @@ class SalesforceSession:
         self._timeout = policy.timeout_seconds
         self._login_lock = threading.Lock()
         self._salesforce: Salesforce | None = None
+        self.clock_ahead: timedelta | None = None
         self.quota = Quota(policy.quota_share, policy.quota_believed_seconds)
 
     def call(self, work: Callable[[Salesforce], T]) -> T:
@@ -110,31 +114,38 @@ class SalesforceSession:
         # On the session, not on the call: simple-salesforce drops a call's own headers when it renews a session,
         # and without this one Salesforce re-runs assignment rules and moves owners.
         session.headers["Sforce-Auto-Assign"] = "FALSE"
-        session.mount("https://", _Patient(self._settings.url, self._timeout, self.quota))
-        return Salesforce(
-            username=self._settings.username,
-            consumer_key=self._settings.consumer_key,
-            privatekey=self._settings.private_key,
-            domain=self._settings.domain,
-            session=session,
-        )
+        session.mount("https://", _Patient(self._settings.url, self._timeout, self._heard))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a user who is not let in it advises to log in by hand; the error says enough
+            return Salesforce(
+                username=self._settings.username,
+                consumer_key=self._settings.consumer_key,
+                privatekey=self._settings.private_key,
+                domain=self._settings.domain,
+                session=session,
+            )
+
+    def _heard(self, headers: Mapping[str, str]) -> None:
+        self.quota.read(headers.get("Sforce-Limit-Info", ""))
+        told = parsedate(headers.get("Date", ""))
+        self.clock_ahead = datetime(*told[:6], tzinfo=UTC) - datetime.now(UTC) if told else None
 
 
 class _Patient(HTTPAdapter):
     """A time limit on every call, and another host where a sandbox is meant (simple-salesforce insists on https)."""
 
-    def __init__(self, url: str, timeout: float, quota: Quota) -> None:
+    def __init__(self, url: str, timeout: float, heard: Callable[[Mapping[str, str]], None]) -> None:
         super().__init__(pool_maxsize=16)
         self._url = url
         self._timeout = timeout
-        self._quota = quota
+        self._heard = heard
 
     def send(self, request: requests.PreparedRequest, *args: object, **kwargs: object) -> requests.Response:
         if self._url and request.url:
             request.url = re.sub(r"^https://[^/]+", self._url, request.url)
         kwargs["timeout"] = kwargs.get("timeout") or self._timeout
         answer = super().send(request, *args, **kwargs)  # type: ignore[arg-type]
-        self._quota.read(answer.headers.get("Sforce-Limit-Info", ""))
+        self._heard(answer.headers)
         return answer
 
 

@@ -10,8 +10,8 @@ import pytest
 from werkzeug.serving import make_server
 
 from sandbox import keys
-from sandbox.org import ASSIGNMENT_QUEUE, Faults, Org, lead_fields
-from sandbox.salesforce import CONSUMER_KEY, USERNAME, create_app
+from sandbox.org import ASSIGNMENT_QUEUE, USERNAME, Faults, Org, lead_fields
+from sandbox.salesforce import CONSUMER_KEY, create_app
 from shared import policies
 from shared.adapters.salesforce import SalesforceCrm
 from shared.adapters.salesforce_session import Quota

@@ -17,7 +17,8 @@ from werkzeug.serving import make_server
 
 from functions.messages import unwrap
 from sandbox import keys
-from sandbox.bus import Bus, Retry, Subscription, create_app
+from sandbox.bus import Bus, create_app
+from sandbox.subscriptions import Retry, Subscription
 from shared.adapters.directory import DirectoryDeadLetters
 from shared.adapters.pubsub import PubSubDeadLetters, PubSubTopic, RestTopic
 from shared.errors import TopicUnavailable

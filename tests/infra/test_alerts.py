@@ -15,8 +15,8 @@ from werkzeug.serving import make_server
 
 from functions import messages
 from sandbox import keys
-from sandbox.org import Org, lead_fields
-from sandbox.salesforce import CONSUMER_KEY, USERNAME, create_app
+from sandbox.org import USERNAME, Org, lead_fields
+from sandbox.salesforce import CONSUMER_KEY, create_app
 from shared import policies
 from shared.adapters.salesforce import SalesforceCrm
 from shared.config import ROOT, SalesforceSettings

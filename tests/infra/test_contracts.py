@@ -9,7 +9,7 @@ from google.protobuf import json_format
 
 from functions import messages
 from functions.messages import PageMessage, ScoredMessage
-from ops.system import DEAD_LETTER_SUBSCRIPTION
+from sandbox.subscriptions import DEAD_LETTER_SUBSCRIPTION
 from sandbox.topology import topology
 from shared.config import ROOT
 from shared.tables import all_tables

@@ -7,7 +7,8 @@ import pytest
 from functions.delivery import bury
 from ops.dead_letters import Filter, bodies, origin, reason, replay
 from sandbox import keys
-from sandbox.bus import Bus, Retry
+from sandbox.bus import Bus
+from sandbox.subscriptions import Retry
 from shared.adapters.directory import DirectoryDeadLetters
 from shared.errors import CrmRefused, InvalidMessage, TopicUnavailable, UnknownCrd
 from tests.fakes import FakeTopic
