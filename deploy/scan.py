@@ -6,9 +6,11 @@ no text cannot be read. What is found and meant is in `deploy/scan.yaml` with it
 a finding too, and a comment excuses nothing.
 """
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,13 +119,14 @@ def _meets(by: Allowed, findings: Sequence[Finding]) -> bool:
 
 
 def _files(folder: Path) -> list[str]:
-    """What git has or would take."""
+    """What git has or would take; of an uploaded copy without `.git`, what git would take of it."""
     line = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    said = subprocess.run(line, cwd=folder, check=False, capture_output=True, text=True)
-    if said.returncode:
-        raise ConfigError(
-            f"git does not know {folder}: {said.stderr.strip()}", fix="Scan a checkout; a copy without .git says not what is in it."
-        )
+    with tempfile.TemporaryDirectory() as empty:
+        environ = dict(os.environ)
+        if not (folder / ".git").exists():
+            subprocess.run(["git", "init", "--quiet", "--bare", empty], check=True)  # noqa: S607
+            environ |= {"GIT_DIR": empty, "GIT_WORK_TREE": str(folder)}
+        said = subprocess.run(line, cwd=folder, env=environ, check=True, capture_output=True, text=True)
     return sorted(name for name in said.stdout.split("\0") if name and (folder / name).is_file() and not (folder / name).is_symlink())
 
 

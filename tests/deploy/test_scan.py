@@ -99,9 +99,14 @@ def test_it_ends_in_one_when_something_is_found(repository: Path, capsys: pytest
     assert "leads.csv:1: telephone number" in capsys.readouterr().out
 
 
-def test_a_folder_that_is_no_checkout_is_not_called_clean(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=r"git does not know .* Fix: Scan a checkout"):
-        scan.main([str(tmp_path)])
+def test_an_uploaded_copy_without_git_is_read_as_git_would(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("build/\n")
+    (tmp_path / "build").mkdir()
+    for name in ("leads.csv", "build/leads.csv"):
+        (tmp_path / name).write_text(PLANTED["e-mail address"])
+    (found,) = scan.scan(tmp_path, ())
+    assert found.startswith("leads.csv:1: e-mail address")
+    assert not (tmp_path / ".git").exists()
 
 
 def test_this_repository_is_clean() -> None:
