@@ -1,7 +1,7 @@
 """Shift traffic to what was just applied, a little at a time, and back at the first sign of trouble.
 
 Terraform leaves new revisions at 0 %. Each must be ready and take a probe, which reaches it by Pub/Sub, as the functions let
-nothing else in (docs/adr/canary-by-message.md). Then 10, 50 and 100 % with an error gate between. Whatever fails, every
+nothing else in (docs/adr/0021-canary-by-message.md). Then 10, 50 and 100 % with an error gate between. Whatever fails, every
 function goes back to the revision that served before. Standard library and gcloud only: it runs in Google's own CLI image.
 
 `python -m deploy.canary OUTPUTS.json`, with OUTPUTS from `terraform output -json`; `--back FILE` undoes an earlier run.
