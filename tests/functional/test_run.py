@@ -11,6 +11,7 @@ import pytest
 from ops.predict import COLUMNS, load_model, predict
 from ops.run import Options, run
 from shared.errors import ConfigError, ContractError, CorruptArtifact, DataError, LeakFound
+from tests.brief import brief_policies
 from training_job.folds import Period
 
 CONTRACT = """name: calls
@@ -99,9 +100,8 @@ def test_a_file_is_scored_by_the_run_and_needs_no_outcome(done: Path, data: Path
 
 
 def test_the_same_run_again_is_the_same_look_and_another_widens_the_interval(data: Path, tmp_path: Path) -> None:
-    first = run(options(data, tmp_path / "one"), lambda _: None)
-    again = run(options(data, tmp_path / "one"), lambda _: None)
-    other = run(options(data, tmp_path / "two"), lambda _: None)
+    policies = brief_policies(tmp_path / "policies", "logistic")
+    first, again, other = (run(options(data, tmp_path / name, policies=policies), lambda _: None) for name in ("one", "one", "two"))
     assert first["sealed"] == again["sealed"]
     assert (first["sealed_openings"], other["sealed_openings"]) == (1, 2)
     narrow, wide = first["sealed"]["auc_roc"], other["sealed"]["auc_roc"]
@@ -117,7 +117,8 @@ def test_a_leak_stops_it_before_anything_is_written(data: Path, tmp_path: Path) 
 
 
 def test_feature_groups_are_chosen_and_an_unknown_one_is_named(data: Path, tmp_path: Path) -> None:
-    said = run(options(data, tmp_path / "run", groups=("good",)), lambda _: None)
+    policies = brief_policies(tmp_path / "policies", "logistic")
+    said = run(options(data, tmp_path / "run", groups=("good",), policies=policies), lambda _: None)
     assert {each["feature"] for each in said["importance"]} == {"signal", "noise"}
     with pytest.raises(ContractError, match="no feature group"):
         run(options(data, tmp_path / "run", groups=("typo",)), lambda _: None)
