@@ -56,7 +56,7 @@ def demo(
     world: WorldOption = DEFAULT_WORLD,
     out: Annotated[Path, typer.Option(help="Where summary.json and report.html go.")] = Path("build/demo"),
     seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 7,
-    leads: Annotated[int, typer.Option(min=3000, help="Leads in the synthetic market.")] = 30_000,
+    leads: Annotated[int, typer.Option(min=6000, help="Leads in the synthetic market; fewer hold too few positives to train on.")] = 30_000,
     limit: Annotated[int | None, typer.Option(min=100, help="Replay only the first so many stage changes.")] = None,
 ) -> None:
     """Make a world, train a model, serve it, replay what came after, and report what it was worth."""
