@@ -81,5 +81,9 @@ def _verdict(check: Check, same: str) -> str:
 def _tell_receipt(receipt: LeadReceipt) -> None:
     answer = f"{receipt.error_code}: {receipt.error_message}" if receipt.error_code else "taken"
     console.print(f"Salesforce {isoformat(receipt.attempted_at)} {receipt.status} by {escape(receipt.run_id)}: {escape(answer)}")
-    console.print(f"  sent {escape(receipt.written)}", highlight=False)
-    console.print(f"  in place of {escape(receipt.previous or 'nothing')}", highlight=False)
+    before = json.loads(receipt.previous or "{}")
+    table = Table("field", "sent", "in place of")
+    for field, value in json.loads(receipt.written or "{}").items():
+        table.add_row(field, *("" if each is None else escape(str(each)) for each in (value, before.get(field))))
+    if table.row_count:
+        console.print(table)
