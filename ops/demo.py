@@ -19,7 +19,7 @@ from ops.training import Registered, promote, train_and_register
 from sandbox.cloud import running
 from sandbox.world import World, events, held, make_file_world, make_market_world
 from shared.clock import isoformat
-from training_job.train import HEADLINE
+from training_job.manifest import HEADLINE
 from training_job.verdict import calibration_words
 
 Say = Callable[[str], None]

@@ -16,7 +16,8 @@ from training_job.audit.run import audit, refuse_leaks
 from training_job.dataset import Dataset, load_dataset
 from training_job.policy import training
 from training_job.statistics import fit_statistics
-from training_job.train import Asked, Trained, train
+from training_job.train import train
+from training_job.trained import Asked, Trained
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from shared.metrics.ranking import Ranked, auc_roc, lift_at, precision_at, recal
 from shared.metrics.summary import period_of
 from shared.model import calibrate
 from training_job.calibration import fit_sigmoid
-from training_job.compare import Candidate, Compared, Course, Say, fit_on
+from training_job.candidates import Candidate, Compared, Course, Say
+from training_job.compare import fit_on
 from training_job.folds import Indices, settled_before, without_twins
 from training_job.screening import screen
 

@@ -14,7 +14,7 @@ from shared.config import ROOT
 from shared.errors import CorruptArtifact
 from shared.model.arrays import from_bytes, to_bytes
 from shared.model.artifact import KINDS
-from training_job.compare import Judged, Keep, Seen
+from training_job.candidates import Judged, Keep, Seen
 from training_job.dataset import Dataset
 from training_job.folder import Folder
 from training_job.folds import Fold

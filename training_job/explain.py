@@ -12,7 +12,7 @@ from shared.model.artifact import Artifact, Predictor
 from shared.model.scorer import say
 from shared.score import Value
 from training_job.dataset import Dataset
-from training_job.train import Trained
+from training_job.trained import Trained
 
 SAMPLE = 600
 TOP = 5

@@ -12,10 +12,10 @@ from shared.config import ROOT
 from shared.errors import LeadscoreError
 from shared.model.registry import Registry
 from training_job import backtest, cohorts, explain, learning, promised
-from training_job.compare import Course, Say
+from training_job.candidates import Course, Say
 from training_job.dataset import Dataset
 from training_job.folder import Folder
-from training_job.train import Asked, Trained
+from training_job.trained import Asked, Trained
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from shared.ports import BulkWarehouse, Objects
 from training_job import record, report
 from training_job.audit.findings import Report
 from training_job.audit.run import audit, refuse_leaks
+from training_job.candidates import Say
 from training_job.checkpoint import keeping
-from training_job.compare import Say
 from training_job.dataset import Dataset, check_columns, instants, load_dataset
 from training_job.folder import Folder
 from training_job.folds import Period, last_period
@@ -33,7 +33,8 @@ from training_job.policy import TrainingPolicy
 from training_job.sealed import Seal
 from training_job.statistics import fit_statistics
 from training_job.tables import folds_json, leads_csv
-from training_job.train import Asked, Trained, train
+from training_job.train import train
+from training_job.trained import Asked, Trained
 from training_job.verdict import Champion, champion_of, evidence_of
 
 RUN = "run.json"

@@ -8,7 +8,8 @@ from shared.matrix import Matrix
 from shared.metrics.intervals import Estimate, bootstrap
 from shared.metrics.ranking import Ranked, auc_roc
 from shared.metrics.summary import period_of
-from training_job.compare import Compared, Course, Say, Tried, fit_on
+from training_job.candidates import Compared, Course, Say, Tried
+from training_job.compare import fit_on
 from training_job.screening import screen
 
 MIN_POSITIVES = 20

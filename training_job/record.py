@@ -11,10 +11,10 @@ import numpy as np
 from shared.clock import isoformat
 from training_job.audit.findings import Report
 from training_job.calibration import Calibration
-from training_job.compare import Tried
+from training_job.candidates import Tried
 from training_job.dataset import Dataset
 from training_job.gate.verdict import Verdict
-from training_job.train import Asked, Sealed, Trained
+from training_job.trained import Asked, Sealed, Trained
 from training_job.verdict import calibration_words, sealed_words
 
 

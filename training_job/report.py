@@ -13,7 +13,7 @@ from shared.metrics.summary import gains, period_of
 from shared.report import charts
 from shared.report.page import page
 from training_job.dataset import Dataset
-from training_job.train import Trained
+from training_job.trained import Trained
 
 NAMES = {
     "auc_roc": "AUC-ROC",
@@ -28,59 +28,65 @@ NAMES = {
 
 def card(s: Mapping[str, Any]) -> str:
     """The model card, in Markdown."""
-    left_out = [each for each in s["removed_features"] if each["where"] == "model"]
+    counts = f"{s['rows']:,} leads with {s['positives']:,} positives"
     lines = [
         f"# Model {s['version']}",
         "",
-        (
-            f"{s['chosen']}, contract {s['contract']} ({s['contract_hash']}), {s['rows']:,} leads with "
-            f"{s['positives']:,} positives. **Verdict: {s['verdict']}.**"
-        ),
+        f"{s['chosen']}, contract {s['contract']} ({s['contract_hash']}), {counts}. **Verdict: {s['verdict']}.**",
         "",
         *(f"- {reason}" for reason in s["reasons"]),
-        "",
-        f"## The sealed period {s['sealed']['period']}, opening number {s['sealed_openings']}",
-        "",
+        *_figures(s),
+        *_candidates(s),
+        *_drivers(s),
+        *_left_out(s),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _figures(s: Mapping[str, Any]) -> list[str]:
+    return [
+        *_section(f"The sealed period {s['sealed']['period']}, opening number {s['sealed_openings']}"),
         "| measure | value | interval | n | positives |",
         "|---|---|---|---|---|",
         *(_row(name, s["sealed"][key]) for key, name in NAMES.items()),
         "",
         f"The model {s['sealed']['calibration']}. Calibration by {s['calibration']['method']}, chosen by Brier skill on later periods.",
-        "",
-        "## Candidates, AUC-PR by rolling origin",
-        "",
+    ]
+
+
+def _candidates(s: Mapping[str, Any]) -> list[str]:
+    periods = {family["name"]: ", ".join(f"{value:.3f}" for value in family["auc_pr"]["by_period"]) for family in s["families"]}
+    return [
+        *_section("Candidates, AUC-PR by rolling origin"),
         "| candidate | mean | by period |",
         "|---|---|---|",
-        *(
-            f"| {f['name']} | {f['auc_pr']['mean']:.4f} | {', '.join(f'{v:.3f}' for v in f['auc_pr']['by_period'])} |"
-            for f in s["families"]
-        ),
+        *(f"| {family['name']} | {family['auc_pr']['mean']:.4f} | {periods[family['name']]} |" for family in s["families"]),
         "",
         f"Learning curve: {s['learning_curve']['words']}.",
         *(["", f"For comparison, {s['random_split']['words']}."] if s["random_split"] else []),
-        "",
-        "## What drives it",
-        "",
+    ]
+
+
+def _drivers(s: Mapping[str, Any]) -> list[str]:
+    beliefs = [f"- {each['claim']}: **{each['ruling']}** ({each['why']})" for each in s["hypotheses"]]
+    return [
+        *_section("What drives it"),
         "| feature | mean absolute contribution | share | spread over periods |",
         "|---|---|---|---|",
-        *(
-            f"| {each['feature']} | {each['importance']:.4f} | {each['share']:.1%} | {each['spread']:.4f} |"
-            for each in s["importance"][:15]
-        ),
-        "",
-        "## What the business believes",
-        "",
-        *(
-            [f"- {each['claim']}: **{each['ruling']}** ({each['why']})" for each in s["hypotheses"]]
-            or ["Nothing is declared for this contract."]
-        ),
-        "",
-        "## Left out",
-        "",
-        *([f"- {each['feature']} {each['sentence']}" for each in left_out] or ["Nothing."]),
-        *(f"- {name}: {why}" for name, why in s["refused_features"].items()),
+        *(f"| {f['feature']} | {f['importance']:.4f} | {f['share']:.1%} | {f['spread']:.4f} |" for f in s["importance"][:15]),
+        *_section("What the business believes"),
+        *(beliefs or ["Nothing is declared for this contract."]),
     ]
-    return "\n".join(lines) + "\n"
+
+
+def _left_out(s: Mapping[str, Any]) -> list[str]:
+    removed = [f"- {each['feature']} {each['sentence']}" for each in s["removed_features"] if each["where"] == "model"]
+    refused = [f"- {name}: {why}" for name, why in s["refused_features"].items()]
+    return [*_section("Left out"), *(removed + refused or ["Nothing."])]
+
+
+def _section(title: str) -> list[str]:
+    return ["", f"## {title}", ""]
 
 
 def _row(name: str, m: Mapping[str, float]) -> str:

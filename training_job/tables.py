@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from training_job.dataset import Dataset
-from training_job.train import Trained
+from training_job.trained import Trained
 
 
 def folds_json(trained: Trained, dataset: Dataset) -> str:

@@ -1,113 +1,26 @@
 """From a training frame to an artefact: periods, candidates, calibration, manifest; then the sealed period, once."""
 
 import hashlib
-import os
-import shutil
-import subprocess
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime, time
-from importlib.metadata import version as library_version
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 
-from shared.asof.contract import Contract
-from shared.config import ROOT
-from shared.matrix import Matrix
 from shared.metrics.intervals import Estimate, wilson
 from shared.metrics.ranking import Ranked, auc_roc, lift_at, ranks_within
 from shared.metrics.summary import figures, headline, period_of
-from shared.model import calibrate
-from shared.model.artifact import FeatureSpec, Figure, Manifest, Training, pack, version_of
-from shared.model.blend import Blend, Model
-from shared.model.linear import Linear
-from shared.policies import Bands
+from shared.model.artifact import pack, version_of
 from training_job import calibration
 from training_job.calibration import Calibration, Judgements
-from training_job.compare import RULES, Compared, Course, Keep, Say, Tried, choose, compare, fit_on
+from training_job.candidates import RULES, Compared, Course, Keep, Say, Tried, choose
+from training_job.compare import compare, fit_on
 from training_job.dataset import Dataset, require_enough
 from training_job.folds import Fold, Period, seal
-from training_job.policy import FilterPolicy, Screen, TrainingPolicy
+from training_job.manifest import manifest
+from training_job.policy import FilterPolicy, Screen
 from training_job.screening import Removed, screen, value_of
-from training_job.sealed import Opening, Seal
-
-HEADLINE = ("auc_roc", "auc_pr", "lift_at_10", "brier_skill")
-LIBRARIES = ("numpy", "scikit-learn", "xgboost-cpu", "lightgbm")
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a training is asked for: labels known by `known_by`, judged on the sealed `period` (None: rolling origin only)."""
-
-    contract: Contract
-    known_by: datetime
-    policy: TrainingPolicy
-    bands: Bands
-    period: Period | None = None
-    seal: Seal | None = None
-    run: str = "run"
-
-    @property
-    def labels_known_by(self) -> datetime:
-        """When the last label that the model learned from was known: before the sealed period began."""
-        return datetime.combine(self.period.first, time(), UTC) if self.period else self.known_by
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """The sealed rows as the finished model scored them: margin, probability [rows of the fold's judge], and what it was worth.
-
-    `rules` are the margins of the rules on the same rows; `train_` figures are of the rows the model learned from.
-    """
-
-    opening: Opening
-    rows: Fold
-    margin: Matrix
-    probability: Matrix
-    metrics: dict[str, Estimate]
-    predicted: float
-    actual: Estimate
-    train_auc: float
-    train_lift: float
-    rules: Matrix
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """`files` is the artefact; `rolling` are its figures out of fold, ranks within period; `removed` names features left out.
-
-    `development` are the rows that were trained on, with every feature; `kept` names those of the model.
-    """
-
-    version: str
-    files: dict[str, bytes]
-    chosen: Tried
-    compared: Compared
-    calibration: Calibration
-    rolling: dict[str, Estimate]
-    removed: tuple[Removed, ...]
-    development: Dataset
-    predictor: Model
-    sealed: Sealed | None
-    schema: tuple[str, ...]
-    contract: Contract
-
-    @property
-    def gap_days(self) -> int:
-        """The days until an outcome is settled: the least that should lie between learning and judging."""
-        return max(1, self.contract.lead.outcome.window_days + self.contract.lead.lag_days)
-
-    @property
-    def family(self) -> str:
-        return self.chosen.candidate.name
-
-    @property
-    def rows(self) -> int:
-        return len(self.development)
-
-    @property
-    def positives(self) -> int:
-        return int(self.development.outcome.sum())
+from training_job.sealed import Opening
+from training_job.trained import Asked, Sealed, Trained
 
 
 def train(dataset: Dataset, asked: Asked, say: Say, keep: Keep = lambda _, judge: judge()) -> Trained:
@@ -131,8 +44,8 @@ def train(dataset: Dataset, asked: Asked, say: Say, keep: Keep = lambda _, judge
     judged = judgements(development, compared, chosen, _segment_feature(asked, model_rows))
     calibrated = calibration.fit(judged, asked.policy.calibration, asked.policy.calibration.segments.get(asked.contract.name))
     rolling = _rolling(judged, calibrated, every=asked.period is not None)
-    manifest = _manifest(asked, model_rows, fitted.predictor, chosen, calibrated, rolling)
-    files = pack(manifest, asked.contract, fitted.predictor, fitted.files)
+    described = manifest(asked, model_rows, fitted.predictor, chosen, calibrated, rolling)
+    files = pack(described, asked.contract, fitted.predictor, fitted.files)
     trained = Trained(
         version=version_of(files),
         files=files,
@@ -232,38 +145,3 @@ def _opened(trained: Trained, dataset: Dataset, split: Fold, asked: Asked, say: 
         rules=fit_on(course, RULES, {}).predictor.margins(rows.matrix),
     )
     return replace(trained, sealed=sealed)
-
-
-def _manifest(
-    asked: Asked, rows: Dataset, predictor: Model, chosen: Tried, calibrated: Calibration, rolling: Mapping[str, Estimate]
-) -> Manifest:
-    return Manifest(
-        kind="blend" if isinstance(predictor, Blend) else "linear" if isinstance(predictor, Linear) else "trees",
-        family=chosen.candidate.name,
-        contract_hash=asked.contract.hash,
-        features=tuple(FeatureSpec(**asdict(column)) for column in rows.schema.columns),
-        calibration=calibrated.knots,
-        calibration_method=calibrated.method,
-        segment=calibrated.segment,
-        reference=tuple(calibrate.freeze_reference(chosen.margins).tolist()),
-        bands=asked.bands.bands,
-        base_rate=float(rows.outcome.mean()),
-        training=_training(rows, asked.labels_known_by),
-        metrics={name: Figure(**asdict(rolling[name])) for name in HEADLINE},
-        code_version=_code_version(),
-        libraries={name: library_version(name) for name in LIBRARIES},
-    )
-
-
-def _training(dataset: Dataset, known_by: datetime) -> Training:
-    first, last = (instant.astype("datetime64[us]").item().replace(tzinfo=UTC) for instant in dataset.contacted_at[[0, -1]])
-    positives = int(dataset.outcome.sum())
-    return Training(first_contact=first, last_contact=last, known_by=known_by, rows=len(dataset), positives=positives)
-
-
-def _code_version() -> str:
-    """The commit this ran from: as the image says in CODE_VERSION, as git says in a checkout, `unknown` elsewhere."""
-    if os.environ.get("CODE_VERSION") or not shutil.which("git"):
-        return os.environ.get("CODE_VERSION") or "unknown"
-    asked = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S607
-    return asked.stdout.strip() or "unknown"

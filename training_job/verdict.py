@@ -20,7 +20,7 @@ from training_job.dataset import Dataset, load_dataset
 from training_job.gate.evidence import Evidence
 from training_job.gate.evidence import Sealed as SealedRows
 from training_job.screening import value_of
-from training_job.train import Sealed, Trained
+from training_job.trained import Sealed, Trained
 
 RESAMPLES = 200
 

@@ -25,7 +25,8 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 from shared.asof.vector import Column, Matrix, Schema
 from shared.config import ROOT
 from shared.metrics.ranking import Ranked, auc_pr
-from training_job.compare import Course, compare
+from training_job.candidates import Course
+from training_job.compare import compare
 from training_job.dataset import Dataset
 from training_job.folds import rolling_origin
 from training_job.policy import TrainingPolicy, training

@@ -12,13 +12,14 @@ from shared.asof.vector import Column, Schema
 from shared.config import ROOT
 from shared.model.artifact import unpack
 from training_job import backtest, cohorts, explain, learning, promised
+from training_job.candidates import Course
 from training_job.cohorts import BeliefPolicy, CohortCut, beliefs
-from training_job.compare import Course
 from training_job.dataset import Dataset
 from training_job.folds import Fold
 from training_job.insight import look
 from training_job.policy import TrainingPolicy, training
-from training_job.train import Asked, Trained, train
+from training_job.train import train
+from training_job.trained import Asked, Trained
 
 NAMES = ("strong", "weak", "noise", "kind")
 CONTRACT = Contract.model_validate(

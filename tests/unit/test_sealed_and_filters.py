@@ -13,8 +13,9 @@ from shared.model.calibrate import Segment, probability
 from tests.fakes import FakeObjects
 from training_job import calibration
 from training_job.calibration import Judgements
+from training_job.candidates import Course
 from training_job.checkpoint import keeping, pack, unpack
-from training_job.compare import Course, compare
+from training_job.compare import compare
 from training_job.dataset import Dataset, require_enough
 from training_job.folder import Folder
 from training_job.folds import Period, last_period, rolling_origin, seal

@@ -6,7 +6,7 @@ from shared.config import ROOT
 from shared.errors import DataError
 from shared.model import calibrate
 from training_job.calibration import fit_sigmoid
-from training_job.compare import Candidate, Tried, choose
+from training_job.candidates import Candidate, Tried, choose
 from training_job.dataset import Dataset, require_enough
 from training_job.families import FAMILIES
 from training_job.filters import clocks
