@@ -29,8 +29,6 @@ _INDEXES = (
     r"\b(?:test\.)?pyp[i]\.(?:org|python\.org)\b|\bfiles\.pythonhost[e]d\b"
     r"|\bregistry\.(?:npm[j]s|yarnpk[g])\b|\b(?:index\.)?crates[.]io\b"
 )
-    r"\b(?:test\.)?pyp[i]\.(?:org|python\.org)\b|\bfiles\.pythonhost[e]d\b|\bregistry\.(?:npm[j]s|yarnpk[g])\b|\b(?:index\.)?crates[.]io\b"
-)
 _SALESFORCE_ID = r"\b(?=\w*[A-Za-z])(?:00[1356DQe]|500|701)[A-Za-z0-9]{12}(?:[A-Z0-5]{3})?\b"
 _OURS = r"example-project[\w-]*|[a-z-]*example[a-z-]*|demo-proj"
 _GOOGLES = r"gcp-sa-[a-z]+|gs-project-accounts|bigquery-encryption"
