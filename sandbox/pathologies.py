@@ -28,6 +28,9 @@ ARRIVED_BY_MONTH_OF_AGE = (0.25, 0.5, 0.75, 0.9)
 """How complete the vendor's last months are (a measured back-fill of about 115 days)."""
 
 
+FILED_AFTER_DAYS = 80
+
+
 @dataclass(frozen=True, slots=True)
 class Pathology:
     """What is planted, where it shows, and the rules of the audit that name it."""
@@ -189,10 +192,19 @@ def _vendor_lag(frames: Frames, market: Market, random: np.random.Generator) -> 
     frames["vendor.firm_months"] = months.assign(known_at=ended.dt.tz_localize("UTC"))[here]
 
 
+def _late_filings(frames: Frames, market: Market, random: np.random.Generator) -> None:
+    jobs = frames["vendor.employment"]
+    began, first = pd.to_datetime(jobs["start_date"]).dt.tz_localize("UTC"), jobs["end_date"].isna()
+    filed = began + pd.to_timedelta(random.exponential(FILED_AFTER_DAYS, len(jobs)).astype(np.int64), "D")
+    here = ~(first & (began <= CUTOFF) & (filed > CUTOFF))
+    frames["vendor.employment"] = jobs.assign(recorded_at=jobs["recorded_at"].where(~first, began))[here]
+
+
 _ALL = (
     Pathology(
         "vendor_lag", "source firm_month", ("early_claims",), "months are dated as if known at once and filled over four", _vendor_lag
     ),
+    Pathology("late_filings", "source job", ("early_claims",), "jobs are dated as if filed on their first day", _late_filings),
     Pathology(
         "back_filled_ends", "days_since_last_end", ("later_content",), "end dates are filled in under the old date", _back_filled_ends
     ),
