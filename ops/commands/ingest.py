@@ -1,5 +1,6 @@
 """./leadscore ingest: files into tables, with what does not fit put aside and counted."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -12,6 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ops.contracts.health import gaps
+from shared import config
 from shared.adapters.duckdb import DuckDBWarehouse
 from shared.asof.visible import instant
 from shared.clock import SystemClock, parse_instant
@@ -20,6 +22,7 @@ from shared.ingest.declared import intake
 from shared.ingest.load import Report, load_file
 from shared.ingest.typed import Delivery
 from shared.ports import BulkWarehouse, Query
+from training_job.wiring import adapters
 
 console = Console(soft_wrap=True)
 DEFAULT_WORLD = Path("build/world")
@@ -31,7 +34,7 @@ def ingest(
     files: Annotated[list[Path], typer.Argument(help="CSV, Parquet or newline-JSON extracts.")],
     known_at: Annotated[str | None, typer.Option(help="When the files were delivered, where they do not say: ISO 8601.")] = None,
     vintage: Annotated[str | None, typer.Option(help="The day a snapshot describes, where it does not say: YYYY-MM-DD.")] = None,
-    world: Annotated[Path, typer.Option(help="The directory that holds the sandbox's world.")] = DEFAULT_WORLD,
+    world: Annotated[Path, typer.Option(help="The world that is loaded into; LEADSCORE_BACKEND=gcp means the project's.")] = DEFAULT_WORLD,
 ) -> None:
     """Load extracts into a table, each once: read = loaded + quarantined + already there."""
     intake(table)
@@ -46,6 +49,9 @@ def ingest(
 
 @contextmanager
 def _opened(world: Path) -> Iterator[BulkWarehouse]:
+    if os.environ.get("LEADSCORE_BACKEND") == "gcp":
+        yield adapters(config.load())[0]
+        return
     warehouse = DuckDBWarehouse(world / "warehouse.duckdb", threads=2)
     try:
         yield warehouse

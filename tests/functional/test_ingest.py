@@ -13,7 +13,10 @@ import pytest
 from typer.testing import CliRunner
 
 from ops.cli import app
+from ops.commands.ingest import _opened
+from sandbox import keys
 from sandbox.market import make_market
+from shared.adapters.bigquery import BigQueryWarehouse
 from shared.adapters.duckdb import DuckDBWarehouse
 from shared.errors import DataError
 from shared.ingest.declared import intakes
@@ -237,3 +240,22 @@ def test_a_new_quarter_is_one_command(tmp_path: Path) -> None:
     assert "the same bytes were loaded" in again.stdout
     for option, value in (("--vintage", "soon"), ("--known-at", "2026-01-16T25:00:00Z")):
         assert CliRunner().invoke(app, ["ingest", REPS, str(path), option, value]).exit_code == 1
+
+
+def test_the_command_writes_to_the_project_s_warehouse_when_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = {
+        "type": "service_account",
+        "client_email": "a@example.com",
+        "token_uri": "http://127.0.0.1:1",
+        "project_id": "example-project",
+    }
+    (tmp_path / "key.json").write_text(json.dumps({**account, "private_key": keys.private_key(tmp_path / "key.pem")}))
+    for name, value in {
+        "LEADSCORE_BACKEND": "gcp",
+        "LEADSCORE_PROJECT": "example-project",
+        "LEADSCORE_BUCKET": "b",
+        "GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "key.json"),
+    }.items():
+        monkeypatch.setenv(name, value)
+    with _opened(tmp_path) as warehouse:
+        assert isinstance(warehouse, BigQueryWarehouse)
