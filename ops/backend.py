@@ -1,6 +1,5 @@
 """Registry and warehouse of a world on this laptop, or of the project where LEADSCORE_BACKEND=gcp."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -8,23 +7,20 @@ from pathlib import Path
 
 from functions.wiring import app
 from ops.rescore import last_scored
+from ops.system import in_cloud
 from sandbox.world import open_world
 from shared.adapters.directory import DirectoryObjects
 from shared.model.registry import Registry
 from shared.ports import Warehouse
 
 
-def _in_cloud() -> bool:
-    return os.environ.get("LEADSCORE_BACKEND") == "gcp"
-
-
 def registry(world: Path) -> Registry:
-    return Registry(app().outside.objects if _in_cloud() else DirectoryObjects(world / "objects"))
+    return Registry(app().outside.objects if in_cloud() else DirectoryObjects(world / "objects"))
 
 
 @contextmanager
 def warehouse(world: Path) -> Iterator[Warehouse]:
-    if _in_cloud():
+    if in_cloud():
         yield app().outside.warehouse
     else:
         with open_world(world.resolve()).reading() as found:
@@ -33,4 +29,4 @@ def warehouse(world: Path) -> Iterator[Warehouse]:
 
 def present(world: Path, warehouse: Warehouse) -> datetime:
     """Now; in a replayed world the last instant anything was scored about, or else its cutoff."""
-    return datetime.now(UTC) if _in_cloud() else last_scored(warehouse, open_world(world.resolve()).known_by)
+    return datetime.now(UTC) if in_cloud() else last_scored(warehouse, open_world(world.resolve()).known_by)

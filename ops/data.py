@@ -8,13 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from sandbox.extract import load_files
-from sandbox.world import World, make_file_world, open_world
+from sandbox.world import World, contacts, make_file_world, open_world
 from shared.adapters.duckdb import DuckDBWarehouse
 from shared.asof.contract import Contract, Outcome, load_contract, refuse_expired
-from shared.asof.labels import leads_sql
 from shared.errors import ConfigError
 from shared.lead import Ask
-from shared.ports import Query
 
 
 @contextmanager
@@ -47,19 +45,12 @@ def opened_for_scoring(data: Path, contract: Contract) -> Iterator[tuple[DuckDBW
     if (data / "world.json").is_file():
         world = open_world(data.resolve())
         with world.reading() as warehouse:
-            asks = _contacts(warehouse, contract, world.matured_by)
+            asks = contacts(warehouse, contract, world.matured_by)
             yield warehouse, [(ask.lead_id, ask) for ask in asks]
         return
     with tempfile.TemporaryDirectory() as folder:
         warehouse = DuckDBWarehouse(Path(folder) / "warehouse.duckdb", threads=4)
         keys = dict(load_files(warehouse, blind, data))
-        asks = _contacts(warehouse, blind, datetime.max.replace(tzinfo=UTC))
+        asks = contacts(warehouse, blind, datetime.max.replace(tzinfo=UTC))
         yield warehouse, [(keys.get(ask.lead_id, ask.lead_id), ask) for ask in asks]
         warehouse.close()
-
-
-def _contacts(warehouse: DuckDBWarehouse, contract: Contract, known_by: datetime) -> list[Ask]:
-    text = f"SELECT lead_id, crd, contacted_at FROM (\n{leads_sql(contract)}\n)\nORDER BY contacted_at, lead_id\n"
-    clock = {"known_by": known_by} if contract.lead.known_at else {}
-    rows = warehouse.query(Query("contacts", text, {"known_by": "TIMESTAMP"} if clock else {}), **clock)
-    return [Ask(str(lead), None if crd is None else int(str(crd)), at) for lead, crd, at in rows.values if isinstance(at, datetime)]

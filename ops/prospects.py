@@ -9,27 +9,16 @@ from datetime import datetime
 from pathlib import Path
 
 from functions.score_batch import judge_each
+from shared import sql
 from shared.asks import Vector, answer
 from shared.asof.prospects import prospects
 from shared.errors import Terminal
 from shared.lead import Ask
 from shared.model.artifact import Artifact
-from shared.ports import Query, Warehouse
+from shared.ports import Warehouse
 from shared.score import Judgement, canonical, digest, reasons_json
 
 TABLE = "scores.prospects"
-RANKED = """SELECT
-  crd,
-  score,
-  probability,
-  percentile,
-  band,
-  reasons
-FROM `scores.prospects`
-WHERE model_version = @model_version
-  AND as_of = @as_of
-ORDER BY margin DESC, crd
-"""
 _PAGE = 1000
 
 
@@ -79,13 +68,12 @@ def score_prospects(warehouse: Warehouse, model: Artifact, as_of: datetime, now:
 
 def write_csv(warehouse: Warehouse, model: Artifact, as_of: datetime, out: Path) -> int:
     """The prospects of one run, best first; returns how many."""
-    query = Query("ranked_prospects", RANKED, {"model_version": "STRING", "as_of": "TIMESTAMP"})
     out.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with out.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["rank", "crd", "score", "probability", "percentile", "band", "reasons"])
-        for page in warehouse.pages(query, _PAGE, model_version=model.version, as_of=as_of):
+        for page in warehouse.pages(sql.load("ranked_prospects"), _PAGE, model_version=model.version, as_of=as_of):
             for crd, score, probability, percentile, band, reasons in page.values:
                 count += 1
                 said = "; ".join(reason["text"] for reason in json.loads(str(reasons)))

@@ -26,8 +26,7 @@ Say = Callable[[str], None]
 class Options:
     """`sealed`: without it the last part of the contacts. `groups`: feature groups.
 
-    Artefacts, verdicts and openings of sealed periods are kept in `registry`; unless one is named, in the world's own, for a file
-    beside the run.
+    Artefacts, verdicts and openings of sealed periods are kept in the world's own registry, for a file in one beside the run.
     """
 
     data: Path
@@ -35,7 +34,6 @@ class Options:
     out: Path
     sealed: Period | None
     groups: tuple[str, ...]
-    registry: Path | None = None
     policies: Path = ROOT / "policies"
 
 
@@ -68,6 +66,6 @@ def _run(options: Options, world: World, known_by: datetime, say: Say) -> Run:
         keys=keys_of(world),
         name=options.out.name,
     )
-    registry = options.registry or (world.objects if world.path == options.data.resolve() else options.out.parent / "registry")
+    registry = world.objects if world.path == options.data.resolve() else options.out.parent / "registry"
     with world.reading() as warehouse:
         return run_job(warehouse, DirectoryObjects(registry), Folder(DirectoryObjects(options.out)), order, say)

@@ -24,12 +24,16 @@ class Reached:
     ingress_secret: str = ""
 
 
+def in_cloud() -> bool:
+    return os.environ.get("LEADSCORE_BACKEND") == "gcp"
+
+
 def system(world: Path, *, running: bool = False) -> App:
     """The same parts as the functions have. `running` asks for a world whose sandbox is up, Salesforce and bus with it.
 
     LEADSCORE_BACKEND=gcp takes the settings of the environment instead.
     """
-    if os.environ.get("LEADSCORE_BACKEND") == "gcp":
+    if in_cloud():
         return build(config.load())
     if not (world / "world.json").exists():
         raise ConfigError(f"There is no world at {world}.", fix="Make one: make demo, or make serve.")
@@ -40,7 +44,7 @@ def system(world: Path, *, running: bool = False) -> App:
 
 
 def dead_letters(world: Path) -> DeadLetters:
-    if os.environ.get("LEADSCORE_BACKEND") == "gcp":
+    if in_cloud():
         from google.cloud.pubsub_v1 import SubscriberClient  # noqa: PLC0415 - a second of imports, not on a laptop
 
         return PubSubDeadLetters(SubscriberClient(), config.load().project, DEAD_LETTER_SUBSCRIPTION)

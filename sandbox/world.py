@@ -20,7 +20,7 @@ from shared.asof.contract import Contract, load_contract
 from shared.asof.labels import leads_sql
 from shared.clock import isoformat, parse_instant
 from shared.errors import DataError
-from shared.lead import StageChange
+from shared.lead import Ask, StageChange
 from shared.ports import Query
 
 MARKET_CUTOFF = datetime(2025, 9, 1, tzinfo=UTC)
@@ -132,14 +132,20 @@ def events(world: World, warehouse: DuckDBWarehouse) -> list[StageChange]:
 
 
 def _changes(warehouse: DuckDBWarehouse, contract: Contract, known_by: datetime, after: datetime | None) -> list[StageChange]:
-    text = f"SELECT lead_id, crd, contacted_at FROM (\n{leads_sql(contract)}\n)\nORDER BY contacted_at, lead_id\n"
-    rows = warehouse.query(Query("contacts", text, {"known_by": "TIMESTAMP"}), **({"known_by": known_by} if contract.lead.known_at else {}))
-    found = [_contact(*row) for row in rows.values]  # type: ignore[arg-type]
+    found = [_contact(ask) for ask in contacts(warehouse, contract, known_by)]
     return [change for change in found if after is None or change.stage_entered_at > after]
 
 
-def _contact(lead_id: str, crd: int | None, contacted_at: datetime) -> StageChange:
-    return StageChange(lead_id, crd, "Contacted", contacted_at.astimezone(UTC), f"contact-{lead_id}", "replay")
+def contacts(warehouse: DuckDBWarehouse, contract: Contract, known_by: datetime) -> list[Ask]:
+    """Every contact of the leads, as known by then, in order."""
+    text = f"SELECT lead_id, crd, contacted_at FROM (\n{leads_sql(contract)}\n)\nORDER BY contacted_at, lead_id\n"
+    clock = {"known_by": known_by} if contract.lead.known_at else {}
+    rows = warehouse.query(Query("contacts", text, {"known_by": "TIMESTAMP"} if clock else {}), **clock)
+    return [Ask(str(lead), None if crd is None else int(str(crd)), at) for lead, crd, at in rows.values if isinstance(at, datetime)]
+
+
+def _contact(ask: Ask) -> StageChange:
+    return StageChange(ask.lead_id, ask.crd, "Contacted", ask.as_of.astimezone(UTC), f"contact-{ask.lead_id}", "replay")
 
 
 def _month_end(instants: list[datetime]) -> datetime:

@@ -9,8 +9,6 @@ from shared.errors import InvalidMessage
 _LEAD_ID = re.compile(r"00Q[A-Za-z0-9]{12}([A-Z0-5]{3})?")
 _CHECK_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
-CONTACTED = "Contacted"
-
 
 def lead_id(text: str) -> str:
     """The 18-character Salesforce Lead id; the 15-character form is completed.

@@ -14,7 +14,7 @@ WEEK = np.timedelta64(7, "D")
 STEPS = np.linspace(0, 1.5, 76)
 USUAL_STEP = 0.1
 """A priori a month moves the odds by about a tenth; the months themselves may say otherwise, so the tail is long (half-Cauchy)."""
-_FARTHEST = 12.0
+_FARTHEST = 40.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +31,13 @@ def level(predicted: Matrix, outcome: Matrix, contacted_at: NDArray[np.datetime6
     predicted [rows] by models that had not seen the rows, outcome [rows] in 0/1. Leads of one week share their luck, so a
     month scatters more than its count alone would have it (a random effect of the week, by moments: DerSimonian and Laird 1986).
     """
+    predicted = calibrate.moved(predicted, 0.0)  # never quite 0 or 1, of which nothing could be moved
     month = ((contacted_at.max() - contacted_at) // MONTH).astype(np.int64)
-    month = np.unique(month.max() - month, return_inverse=True)[1]
+    at, month = np.unique(month.max() - month, return_inverse=True)
     seen = np.array([_off_by(predicted[month == m], outcome[month == m]) for m in range(month.max() + 1)])
     noise = _noise(predicted, outcome, month, contacted_at, seen)
-    ran = [_filtered(seen, noise, step) for step in STEPS]
+    apart = np.diff(at, prepend=at[0])
+    ran = [_filtered(seen, noise, apart, step) for step in STEPS]
     weight = np.array([likelihood for likelihood, _, _ in ran]) - np.log1p((STEPS / USUAL_STEP) ** 2)
     weight = np.exp(weight - weight.max())
     weight /= weight.sum()
@@ -68,11 +70,14 @@ def _noise(predicted: Matrix, outcome: Matrix, month: NDArray[np.intp], contacte
     return np.asarray(1 / np.bincount(month, predicted * (1 - predicted)) + luck * squares / whole**2)
 
 
-def _filtered(seen: Matrix, noise: Matrix, step: float) -> tuple[float, float, float]:
-    """Log-likelihood of the months after the first, and mean and variance of the level in the last (Kalman 1960)."""
+def _filtered(seen: Matrix, noise: Matrix, apart: NDArray[np.int64], step: float) -> tuple[float, float, float]:
+    """Log-likelihood of the months after the first, and mean and variance of the level in the last (Kalman 1960).
+
+    apart [months]: how many months lie between each and the one before it.
+    """
     likelihood, mean, variance = 0.0, float(seen[0]), float(noise[0])
-    for value, scatter in zip(seen[1:].tolist(), noise[1:].tolist(), strict=True):
-        variance += step**2
+    for value, scatter, steps in zip(seen[1:].tolist(), noise[1:].tolist(), apart[1:].tolist(), strict=True):
+        variance += steps * step**2
         spread, surprise = variance + scatter, value - mean
         likelihood -= 0.5 * (np.log(2 * np.pi * spread) + surprise**2 / spread)
         mean, variance = mean + variance / spread * surprise, variance * scatter / spread

@@ -1,6 +1,5 @@
 """./leadscore ingest: files into tables, with what does not fit put aside and counted."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -13,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ops.contracts.health import gaps
+from ops.system import in_cloud
 from shared import config
 from shared.adapters.duckdb import DuckDBWarehouse
 from shared.asof.visible import instant
@@ -49,7 +49,7 @@ def ingest(
 
 @contextmanager
 def _opened(world: Path) -> Iterator[BulkWarehouse]:
-    if os.environ.get("LEADSCORE_BACKEND") == "gcp":
+    if in_cloud():
         yield adapters(config.load())[0]
         return
     warehouse = DuckDBWarehouse(world / "warehouse.duckdb", threads=2)

@@ -40,11 +40,6 @@ def estimate(artifact: Artifact, matrix: Matrix) -> Estimates:
     return _estimates(artifact, matrix, artifact.predictor.margins(matrix))
 
 
-def feature_contributions(artifact: Artifact, matrix: Matrix) -> Matrix:
-    """Contributions [rows, features]: those of a category's columns add up to the category's."""
-    return _by_feature(artifact, artifact.predictor.contributions(matrix))
-
-
 def _by_feature(artifact: Artifact, shares: Matrix) -> Matrix:
     return np.asarray(np.add.reduceat(shares, artifact.schema.starts, axis=1))
 

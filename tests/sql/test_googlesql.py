@@ -17,7 +17,6 @@ import pytest
 from zetasql.api import Analyzer, CatalogBuilder, PreparedQueryBuilder, TableBuilder, TypeFactory
 from zetasql.types import AnalyzerOptions, LanguageOptions, ProductMode, TypeKind, ZetaSQLBuiltinFunctionOptions
 
-from ops.prospects import RANKED
 from shared import sql
 from shared.adapters.duckdb import googlesql_to_duckdb
 from shared.asof.cardinality import duplicates
@@ -103,7 +102,7 @@ def _queries() -> Iterator[Query]:
         )
         yield from (replace(duplicates(contract, source), name=f"duplicates_{name}") for name, source in contract.sources.items())
     advisor = load_contract(CONTRACTS / "advisor.yaml")
-    yield from (prospects(advisor), Query("ranked_prospects", RANKED, {"model_version": "STRING", "as_of": "TIMESTAMP"}))
+    yield prospects(advisor)
     first = advisor.model_copy(update={"lead": advisor.lead.model_copy(update={"reopened": "first"})})
     yield replace(labels(first), name="labels_at_the_first_contact")
     yield reopened(advisor)

@@ -51,6 +51,22 @@ def test_weeks_that_swing_are_not_taken_for_a_level() -> None:
     assert said[:, 1].mean() > 1.3 * calm[:, 1].mean()
 
 
+def test_a_lone_surprising_lead_and_months_without_any_are_borne() -> None:
+    """A step calibration says 0 at the bottom; there a positive is nothing a finite shift could explain."""
+    margin = np.zeros(400)
+    contacted = np.datetime64("2023-01-01", "us") + (np.arange(400) * 86_400).astype("timedelta64[s]")
+    contacted[-1] += np.timedelta64(300, "D")
+    outcome = (np.arange(400) % 20 == 0).astype(float)
+    outcome[-1] = 1.0
+    predicted = np.where(np.arange(400) < 399, 0.05, 0.0)
+    found = level(predicted, outcome, contacted)
+    assert np.isfinite([found.now, found.error]).all()
+    near = contacted.copy()
+    near[-1] = near[-2] + np.timedelta64(31, "D")
+    assert found.error > level(predicted, outcome, near).error
+    assert level(1 / (1 + np.exp(-margin)), np.zeros(400), contacted).now < 0
+
+
 def test_a_shift_is_none_where_no_shift_would_do() -> None:
     predicted = np.full(10, 0.2)
     assert shift_to(predicted, 0.5) == pytest.approx(np.log(4))
